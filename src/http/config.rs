@@ -1,0 +1,41 @@
+//! What the SCIM listener needs to know.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// The address to bind; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The base that clients reach us by, without a trailing slash; without it the request's Host is taken.
+    pub public_url: Option<String>,
+    /// `None`: plaintext.
+    pub tls: Option<TlsConfig>,
+    /// From the TCP connection to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request to the end of its head.
+    pub header_timeout: Duration,
+    /// From the end of the head to the answer, the body included.
+    pub request_timeout: Duration,
+    /// A connection without a request for so long is closed.
+    pub idle_timeout: Duration,
+    /// Connections served at once; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// How long requests in flight may take to end after SIGTERM.
+    pub drain: Duration,
+}
+
+/// `[server.tls]`: PEM files.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// The certificate chain, the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// Where given, clients must show a certificate signed by one of these.
+    pub client_ca: Option<PathBuf>,
+}

@@ -1,0 +1,75 @@
+//! What the mapping is compiled from.
+
+use crate::directory::Dn;
+
+/// `[users]`, `[groups]` and `[provisioning]`.
+#[derive(Debug, Clone)]
+pub struct MappingConfig {
+    /// Where users are and how their attributes are named.
+    pub users: ContainerConfig,
+    /// The same for groups.
+    pub groups: ContainerConfig,
+    /// "Sync SCIM groups".
+    pub groups_sync: bool,
+    /// The DN put into a group that would be empty, for groupOfNames demands a member. The empty DN names nobody.
+    pub placeholder: String,
+    /// What a userName must look like.
+    pub user_name: UserNameRule,
+    /// "Provision existing users": entries without the mark are visible, and ours from the first write.
+    pub existing_users: bool,
+    /// Groups every new user joins.
+    pub default_groups: Vec<Dn>,
+    /// What marks an entry as managed through SCIM.
+    pub mark: Mark,
+    /// Where `active` is kept.
+    pub active: ActiveRule,
+}
+
+/// One branch of the directory.
+#[derive(Debug, Clone)]
+pub struct ContainerConfig {
+    /// New entries are put directly below it; existing ones are found anywhere below.
+    pub base: Dn,
+    /// Object classes of a new entry; the last one selects existing entries.
+    pub object_classes: Vec<String>,
+    /// The attribute that names an entry.
+    pub rdn: String,
+    /// SCIM path to LDAP attribute, laid over the built-in map; an empty attribute takes a line out.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// `provisioning.user_name`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserNameRule {
+    /// An email address, as Lightrun demands.
+    Email,
+    /// Any non-empty string.
+    Any,
+}
+
+/// An attribute value that only managed entries have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The attribute; `objectClass` by default.
+    pub attribute: String,
+    /// The value; `scimgateResource` by default.
+    pub value: String,
+}
+
+/// Where `active` is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActiveRule {
+    /// ppolicy's lock where the directory knows it, else scimgateActive where its schema is loaded, else nowhere.
+    Auto,
+    /// `pwdAccountLockedTime`.
+    Ppolicy,
+    /// A configured attribute.
+    Attribute {
+        /// Its name.
+        name: String,
+        /// The value of an active account; an entry without a value is active too.
+        enabled: String,
+        /// The value of a disabled account.
+        disabled: String,
+    },
+}
