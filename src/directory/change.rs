@@ -1,0 +1,64 @@
+//! Changes to an entry (RFC 4511 section 4.6).
+
+/// What a modification does with its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModifyOp {
+    /// Adds them; each must be new.
+    Add,
+    /// Takes them away; each must be there. Without values: the whole attribute.
+    Delete,
+    /// Makes the attribute hold exactly these; without values it is removed if it is there.
+    Replace,
+}
+
+/// One modification; a list of them is applied whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Modification {
+    /// What to do.
+    pub op: ModifyOp,
+    /// With which attribute.
+    pub attribute: String,
+    /// With which values.
+    pub values: Vec<Vec<u8>>,
+}
+
+impl Modification {
+    /// A modification of any kind.
+    pub fn new(op: ModifyOp, attribute: &str, values: Vec<Vec<u8>>) -> Self {
+        Self { op, attribute: attribute.to_owned(), values }
+    }
+
+    /// The changes that turn one set of values into the other: taking away and adding only what differs, so that what another
+    /// client adds meanwhile stays.
+    pub fn between(attribute: &str, old: &[Vec<u8>], new: &[Vec<u8>]) -> Vec<Self> {
+        let missing_from = |all: &[Vec<u8>], these: &[Vec<u8>]| -> Vec<Vec<u8>> {
+            let present: std::collections::HashSet<&[u8]> = all.iter().map(Vec::as_slice).collect();
+            these.iter().filter(|value| !present.contains(value.as_slice())).cloned().collect()
+        };
+        let gone = missing_from(new, old);
+        let come = missing_from(old, new);
+        let mut changes = Vec::new();
+        if !gone.is_empty() {
+            changes.push(Self::new(ModifyOp::Delete, attribute, gone));
+        }
+        if !come.is_empty() {
+            changes.push(Self::new(ModifyOp::Add, attribute, come));
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_difference_is_changed() {
+        let values = |text: &str| text.split_whitespace().map(|v| v.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(
+            Modification::between("mail", &values("a b c"), &values("c d")),
+            [Modification::new(ModifyOp::Delete, "mail", values("a b")), Modification::new(ModifyOp::Add, "mail", values("d"))]
+        );
+        assert_eq!(Modification::between("mail", &values("a"), &values("a")), []);
+    }
+}

@@ -1,0 +1,56 @@
+//! An entry as it was read or is to be added.
+
+use super::Dn;
+
+/// A name and attributes, each with its values in the order they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The entry's name.
+    pub dn: Dn,
+    attributes: Vec<(String, Vec<Vec<u8>>)>,
+}
+
+impl Entry {
+    /// An entry without attributes.
+    pub fn new(dn: Dn) -> Self {
+        Self { dn, attributes: Vec::new() }
+    }
+
+    /// Adds values to an attribute.
+    pub fn push(&mut self, attribute: &str, values: impl IntoIterator<Item = Vec<u8>>) {
+        match self.attributes.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(attribute)) {
+            Some((_, present)) => present.extend(values),
+            None => self.attributes.push((attribute.to_owned(), values.into_iter().collect())),
+        }
+    }
+
+    /// Adds one text value to an attribute.
+    pub fn push_text(&mut self, attribute: &str, value: &str) {
+        self.push(attribute, [value.as_bytes().to_vec()]);
+    }
+
+    /// The values of an attribute, none if it is not there.
+    pub fn values(&self, attribute: &str) -> &[Vec<u8>] {
+        self.attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map_or(&[], |(_, values)| values)
+    }
+
+    /// The values of an attribute that are UTF-8.
+    pub fn texts<'a>(&'a self, attribute: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.values(attribute).iter().filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The first value of an attribute, as text.
+    pub fn text(&self, attribute: &str) -> Option<&str> {
+        self.texts(attribute).next()
+    }
+
+    /// Whether the attribute has this value, without minding case.
+    pub fn has(&self, attribute: &str, value: &str) -> bool {
+        self.texts(attribute).any(|present| present.eq_ignore_ascii_case(value))
+    }
+
+    /// All attributes.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
+        self.attributes.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+}

@@ -1,0 +1,25 @@
+//! The LDAP information model (RFC 4511, 4512, 4514, 4515) without a connection: values, names, filters, changes.
+//!
+//! Everything that is printed for a directory is printed here, so this is the only place that escapes.
+
+mod attribute;
+mod change;
+mod dn;
+mod entry;
+mod filter;
+mod port;
+mod result;
+mod schema;
+mod syntax;
+
+pub mod profile;
+
+pub use attribute::{AttributeName, InvalidAttributeName};
+pub use change::{Modification, ModifyOp};
+pub use dn::{Ava, Dn, DnKey, InvalidDn, Rdn};
+pub use entry::Entry;
+pub use filter::Filter;
+pub use port::{Capabilities, Directory, Scope, SearchRequest, SearchResult, Vendor};
+pub use result::{DirectoryError, ResultCode};
+pub use schema::{AttributeType, Subschema};
+pub use syntax::{generalized_time, instant};

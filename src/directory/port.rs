@@ -1,0 +1,120 @@
+//! What the rest of the program asks of a directory. The `ldap` module answers over a connection.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{DirectoryError, Dn, Entry, Filter, Modification, Rdn, Subschema};
+
+/// How deep a search goes (RFC 4511 section 4.5.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The base entry alone.
+    Base,
+    /// The base entry and all below it.
+    Subtree,
+}
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    /// Where it starts.
+    pub base: Dn,
+    /// How deep it goes.
+    pub scope: Scope,
+    /// What it looks for.
+    pub filter: Filter,
+    /// What it brings of each entry; `1.1` for nothing but the name.
+    pub attributes: Vec<String>,
+    /// Entries it brings at most; 0 for no limit of ours.
+    pub size_limit: u32,
+}
+
+impl SearchRequest {
+    /// A search below a base without a limit.
+    pub fn below(base: &Dn, filter: Filter, attributes: Vec<String>) -> Self {
+        Self { base: base.clone(), scope: Scope::Subtree, filter, attributes, size_limit: 0 }
+    }
+
+    /// A look at one entry.
+    pub fn entry(dn: &Dn, attributes: Vec<String>) -> Self {
+        Self { base: dn.clone(), scope: Scope::Base, filter: Filter::everything(), attributes, size_limit: 0 }
+    }
+}
+
+/// What a search brought.
+#[derive(Debug, Clone, Default)]
+pub struct SearchResult {
+    /// In the directory's order.
+    pub entries: Vec<Entry>,
+    /// There are more than `size_limit` entries.
+    pub truncated: bool,
+}
+
+/// Whose directory it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vendor {
+    /// OpenLDAP's slapd.
+    OpenLdap,
+    /// Any other.
+    Unknown,
+}
+
+/// What a directory offers, read from its rootDSE and subschema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whose it is.
+    pub vendor: Vendor,
+    /// OIDs of controls.
+    pub controls: HashSet<String>,
+    /// Suffixes it serves.
+    pub naming_contexts: Vec<String>,
+    /// Its schema.
+    pub schema: Subschema,
+}
+
+impl Capabilities {
+    /// Whether it knows a control.
+    pub fn has_control(&self, oid: &str) -> bool {
+        self.controls.contains(oid)
+    }
+}
+
+/// A directory. Each call is one operation; writes are not repeated by themselves.
+///
+/// An `assertion` is a filter the entry must match at the moment of the write, else the write is refused with
+/// `assertionFailed` and nothing has changed (RFC 4528). `read_back` names attributes to return as they are after the write
+/// (RFC 4527); with none named, nothing is read.
+#[async_trait]
+pub trait Directory: Send + Sync + std::fmt::Debug {
+    /// What the directory offers; `None` until one has been reached.
+    fn capabilities(&self) -> Option<Arc<Capabilities>>;
+
+    /// Looks for entries. An absent base is no error: nothing was found.
+    async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError>;
+
+    /// Adds an entry.
+    async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Option<Entry>, DirectoryError>;
+
+    /// Changes an entry, all modifications or none.
+    async fn modify(
+        &self,
+        dn: &Dn,
+        changes: &[Modification],
+        assertion: Option<&Filter>,
+        read_back: &[String],
+    ) -> Result<Option<Entry>, DirectoryError>;
+
+    /// Gives an entry another RDN in its place; the old value leaves the entry.
+    async fn rename(
+        &self,
+        dn: &Dn,
+        rdn: &Rdn,
+        assertion: Option<&Filter>,
+        read_back: &[String],
+    ) -> Result<Option<Entry>, DirectoryError>;
+
+    /// Removes an entry.
+    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError>;
+}

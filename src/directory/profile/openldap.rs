@@ -1,0 +1,14 @@
+//! OpenLDAP 2.4 and later.
+
+use super::Profile;
+
+pub(super) const PROFILE: Profile = Profile {
+    name: "OpenLDAP",
+    id: "entryUUID",
+    change_mark: "entryCSN",
+    created: "createTimestamp",
+    modified: "modifyTimestamp",
+    entry_dn: "entryDN",
+    // draft-behera-ldap-password-policy section 5.3.3: this value locks until an administrator unlocks.
+    lock: ("pwdAccountLockedTime", "000001010000Z"),
+};

@@ -1,0 +1,82 @@
+//! Value syntaxes (RFC 4517).
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+
+/// Reads a GeneralizedTime (RFC 4517 section 3.3.13), fractions and offsets included. `None` if it is not one.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    let (clock, offset) = match text.strip_suffix('Z') {
+        Some(clock) => (clock, Offset::UTC),
+        None => {
+            let at = text.rfind(['+', '-'])?;
+            let (clock, zone) = text.split_at_checked(at)?;
+            let digits = zone.get(1..).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+            let hours: i32 = digits.get(..2)?.parse().ok()?;
+            let minutes: i32 = match digits.len() {
+                2 => 0,
+                4 => digits.get(2..)?.parse().ok()?,
+                _ => return None,
+            };
+            let seconds = (hours * 60 + minutes) * 60;
+            (clock, Offset::from_seconds(if zone.starts_with('-') { -seconds } else { seconds }).ok()?)
+        }
+    };
+    let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
+    if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number = |from: usize, to: usize| whole.get(from..to).and_then(|digits| digits.parse::<i8>().ok());
+    let minute = if whole.len() >= 12 { number(10, 12)? } else { 0 };
+    let second = if whole.len() >= 14 { number(12, 14)?.min(59) } else { 0 };
+    if !matches!(whole.len(), 10 | 12 | 14) {
+        return None;
+    }
+    let year: i16 = whole.get(..4)?.parse().ok()?;
+    let time = DateTime::new(year, number(4, 6)?, number(6, 8)?, number(8, 10)?, minute, second, 0).ok()?;
+    let start = TimeZone::fixed(offset).to_timestamp(time).ok()?;
+    // The fraction is of the smallest unit given.
+    let unit: i64 = match whole.len() {
+        10 => 3_600_000_000_000,
+        12 => 60_000_000_000,
+        _ => 1_000_000_000,
+    };
+    let digits: String = fraction.chars().take(9).collect();
+    let part: i64 = format!("{digits:0<9}").parse().ok()?;
+    let nanoseconds = i128::from(unit) * i128::from(part) / 1_000_000_000;
+    Timestamp::from_nanosecond(start.as_nanosecond() + nanoseconds).ok()
+}
+
+/// Prints an instant as GeneralizedTime in UTC, to the second.
+pub fn generalized_time(instant: Timestamp) -> String {
+    let utc = Offset::UTC.to_datetime(instant);
+    format!("{:04}{:02}{:02}{:02}{:02}{:02}Z", utc.year(), utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_form_of_generalized_time() {
+        for (text, expected) in [
+            ("20261124131128Z", "2026-11-24T13:11:28Z"),
+            ("20261124131128.5Z", "2026-11-24T13:11:28.5Z"),
+            ("20261124131128.123456Z", "2026-11-24T13:11:28.123456Z"),
+            ("202611241311Z", "2026-11-24T13:11:00Z"),
+            ("2026112413.5Z", "2026-11-24T13:30:00Z"),
+            ("20261124131128+0130", "2026-11-24T11:41:28Z"),
+            ("20261124131128-05", "2026-11-24T18:11:28Z"),
+        ] {
+            assert_eq!(instant(text).map(|t| t.to_string()).as_deref(), Some(expected), "{text}");
+        }
+        for bad in ["", "Z", "2026", "20261324131128Z", "20261124131128", "20261124131128+1", "2026112413112xZ", "é"] {
+            assert_eq!(instant(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn prints_what_it_reads() {
+        assert_eq!(generalized_time(instant("20260101000000Z").unwrap()), "20260101000000Z");
+    }
+}

@@ -1,0 +1,277 @@
+//! The directory port over the pool: every operation goes through one function, which times, counts and classifies it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use ldap3::controls::{Assertion, PostRead, RawControl};
+use ldap3::{Ldap, LdapResult, SearchOptions};
+use tokio::sync::watch;
+
+use super::config::LdapConfig;
+use super::pool::Pool;
+use super::{convert, tls};
+use crate::directory::{
+    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, Rdn, ResultCode, Scope, SearchRequest, SearchResult,
+};
+use crate::telemetry::Metrics;
+
+const ASSERTION: &str = "1.3.6.1.1.12";
+const POST_READ: &str = "1.3.6.1.1.13.2";
+
+/// A directory reached over LDAP.
+#[derive(Debug)]
+pub struct LdapDirectory {
+    pool: Pool,
+    metrics: Arc<Metrics>,
+    timeout: Duration,
+    capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
+}
+
+/// The operations, as they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Search,
+    Add,
+    Modify,
+    Rename,
+    Delete,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Add => "add",
+            Self::Modify => "modify",
+            Self::Rename => "rename",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl LdapDirectory {
+    /// Starts connecting in the background.
+    ///
+    /// # Errors
+    /// The certificates named in the configuration cannot be read.
+    pub fn start(config: LdapConfig, metrics: Arc<Metrics>) -> Result<Self, String> {
+        let tls = tls::client_config(config.ca.as_deref())?;
+        let timeout = config.timeout;
+        let pool = Pool::start(config, tls, metrics.clone());
+        Ok(Self { capabilities: pool.capabilities(), pool, metrics, timeout })
+    }
+
+    /// What the directory offers, as it becomes known and when it changes.
+    pub fn watch(&self) -> watch::Receiver<Option<Arc<Capabilities>>> {
+        self.capabilities.clone()
+    }
+
+    /// Unbinds. Operations under way are lost, so this comes last.
+    pub async fn close(mut self) {
+        self.pool.close().await;
+    }
+
+    fn has(&self, control: &str) -> bool {
+        self.capabilities.borrow().as_deref().is_some_and(|known| known.has_control(control))
+    }
+
+    /// Runs one operation. What certainly was not sent goes to another connection; a read is also repeated once when its answer
+    /// was lost. A write is never repeated when it may have been done.
+    async fn perform<T>(
+        &self,
+        operation: Operation,
+        run: impl for<'a> Fn(&'a mut Ldap) -> BoxFuture<'a, Result<T, DirectoryError>> + Send + Sync,
+    ) -> Result<T, DirectoryError> {
+        let started = Instant::now();
+        let mut lost = 0;
+        let outcome = loop {
+            let link = match self.pool.link().await {
+                Ok(link) => link,
+                Err(error) => break Err(error),
+            };
+            let mut ldap = link.handle();
+            let outcome = run(ldap.with_timeout(self.timeout)).await;
+            let again = match &outcome {
+                Err(DirectoryError::NotSent(_)) => started.elapsed() < self.timeout,
+                Err(DirectoryError::Unknown(_)) => {
+                    link.suspect();
+                    lost += 1;
+                    operation == Operation::Search && lost == 1 && started.elapsed() < self.timeout
+                }
+                Ok(_) | Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => false,
+            };
+            if !again {
+                break outcome;
+            }
+            // The supervisor takes a dead connection out of its place; until then it is not worth asking again at once.
+            tokio::task::yield_now().await;
+        };
+        let result = match &outcome {
+            Ok(_) => ResultCode::Success.name(),
+            Err(DirectoryError::Refused { code, .. }) => code.name(),
+            Err(DirectoryError::NotSent(_)) => "notSent",
+            Err(DirectoryError::Unknown(_)) => "unknown",
+            Err(DirectoryError::Malformed(_)) => "malformed",
+        };
+        self.metrics.directory_operation(operation.name(), result, started.elapsed());
+        outcome
+    }
+
+    /// A write with its controls; `send` makes the request once they are set.
+    async fn write(
+        &self,
+        operation: Operation,
+        dn: &Dn,
+        assertion: Option<&Filter>,
+        read_back: &[String],
+        send: impl for<'a> Fn(&'a mut Ldap) -> BoxFuture<'a, Result<LdapResult, ldap3::LdapError>> + Send + Sync,
+    ) -> Result<Option<Entry>, DirectoryError> {
+        let mut controls: Vec<RawControl> = Vec::new();
+        if let Some(filter) = assertion {
+            if self.has(ASSERTION) {
+                let mut control = Assertion::new(filter.to_string());
+                control.crit = true;
+                controls.push(control);
+            } else {
+                self.assert_before(dn, filter).await?;
+            }
+        }
+        let by_control = !read_back.is_empty() && self.has(POST_READ);
+        if by_control {
+            controls.push(PostRead::new(read_back.to_vec()));
+        }
+        let done = self
+            .perform(operation, |ldap| {
+                ldap.with_controls(controls.clone());
+                let answer = send(ldap);
+                Box::pin(async move { answer.await.map_err(convert::failure).and_then(convert::result) })
+            })
+            .await?;
+        if by_control && let Some(entry) = convert::read_back(&done)? {
+            return Ok(Some(entry));
+        }
+        Ok(None)
+    }
+
+    /// Where the directory cannot decide by itself, we look first. A change in between is not noticed.
+    async fn assert_before(&self, dn: &Dn, filter: &Filter) -> Result<(), DirectoryError> {
+        let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
+        look.filter = filter.clone();
+        let refused = |code| DirectoryError::Refused { code, diagnostic: "looked at before the write".to_owned() };
+        if !self.search(&look).await?.entries.is_empty() {
+            return Ok(());
+        }
+        look.filter = Filter::everything();
+        let there = !self.search(&look).await?.entries.is_empty();
+        Err(refused(if there { ResultCode::AssertionFailed } else { ResultCode::NoSuchObject }))
+    }
+
+    /// The entry after a write, by the control's answer or by a search of its own.
+    async fn after(&self, dn: &Dn, read_back: &[String], answered: Option<Entry>) -> Result<Option<Entry>, DirectoryError> {
+        if answered.is_some() || read_back.is_empty() {
+            return Ok(answered);
+        }
+        Ok(self.search(&SearchRequest::entry(dn, read_back.to_vec())).await?.entries.into_iter().next())
+    }
+}
+
+#[async_trait]
+impl Directory for LdapDirectory {
+    fn capabilities(&self) -> Option<Arc<Capabilities>> {
+        self.capabilities.borrow().clone()
+    }
+
+    async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
+        let base = request.base.to_string();
+        let filter = request.filter.to_string();
+        let scope = match request.scope {
+            Scope::Base => ldap3::Scope::Base,
+            Scope::Subtree => ldap3::Scope::Subtree,
+        };
+        let limit = i32::try_from(request.size_limit).unwrap_or(i32::MAX);
+        let parts = Arc::new((base, filter, request.attributes.clone()));
+        self.perform(Operation::Search, |ldap| {
+            let parts = parts.clone();
+            ldap.with_search_options(SearchOptions::new().sizelimit(limit));
+            Box::pin(async move {
+                let (base, filter, attributes) = &*parts;
+                let mut found = SearchResult::default();
+                let mut stream =
+                    ldap.streaming_search(base, scope, filter, attributes.as_slice()).await.map_err(convert::failure)?;
+                while let Some(item) = stream.next().await.map_err(convert::failure)? {
+                    // A referral to another server is passed over: our credentials are not for it.
+                    if !item.is_ref() && !item.is_intermediate() {
+                        found.entries.push(convert::entry(item.0)?);
+                    }
+                }
+                match convert::result(stream.finish().await) {
+                    Ok(_) => Ok(found),
+                    Err(error) if error.is(ResultCode::NoSuchObject) => Ok(found),
+                    Err(error) if limit > 0 && error.is(ResultCode::SizeLimitExceeded) => {
+                        found.truncated = true;
+                        Ok(found)
+                    }
+                    Err(error) => Err(error),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Option<Entry>, DirectoryError> {
+        let parts = Arc::new((entry.dn.to_string(), entry.clone()));
+        let answered = self
+            .write(Operation::Add, &entry.dn, None, read_back, |ldap| {
+                let parts = parts.clone();
+                Box::pin(async move { ldap.add(&parts.0, convert::attributes(&parts.1)).await })
+            })
+            .await?;
+        self.after(&entry.dn, read_back, answered).await
+    }
+
+    async fn modify(
+        &self,
+        dn: &Dn,
+        changes: &[Modification],
+        assertion: Option<&Filter>,
+        read_back: &[String],
+    ) -> Result<Option<Entry>, DirectoryError> {
+        let parts = Arc::new((dn.to_string(), changes.to_vec()));
+        let answered = self
+            .write(Operation::Modify, dn, assertion, read_back, |ldap| {
+                let parts = parts.clone();
+                Box::pin(async move { ldap.modify(&parts.0, convert::modifications(&parts.1)).await })
+            })
+            .await?;
+        self.after(dn, read_back, answered).await
+    }
+
+    async fn rename(
+        &self,
+        dn: &Dn,
+        rdn: &Rdn,
+        assertion: Option<&Filter>,
+        read_back: &[String],
+    ) -> Result<Option<Entry>, DirectoryError> {
+        let (name, new) = (dn.to_string(), rdn.to_string());
+        let answered = self
+            .write(Operation::Rename, dn, assertion, read_back, |ldap| {
+                let (name, new) = (name.clone(), new.clone());
+                Box::pin(async move { ldap.modifydn(&name, &new, true, None).await })
+            })
+            .await?;
+        self.after(&dn.renamed(rdn.clone()), read_back, answered).await
+    }
+
+    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+        let name = dn.to_string();
+        self.write(Operation::Delete, dn, assertion, &[], |ldap| {
+            let name = name.clone();
+            Box::pin(async move { ldap.delete(&name).await })
+        })
+        .await
+        .map(|_| ())
+    }
+}
