@@ -29,6 +29,11 @@ impl BoundPath {
         self.sub.as_deref().unwrap_or(&self.attribute)
     }
 
+    /// The sub-attribute's name, if the path names one.
+    pub fn sub_name(&self) -> Option<&str> {
+        self.sub.as_ref().map(|sub| sub.name.as_str())
+    }
+
     /// The same path without its sub-attribute.
     pub fn parent(&self) -> Self {
         Self { extension: self.extension.clone(), attribute: self.attribute.clone(), sub: None }
@@ -57,7 +62,7 @@ impl PartialEq for BoundPath {
     fn eq(&self, other: &Self) -> bool {
         self.extension == other.extension
             && self.attribute.name == other.attribute.name
-            && self.sub.as_ref().map(|s| &s.name) == other.sub.as_ref().map(|s| &s.name)
+            && self.sub_name() == other.sub_name()
     }
 }
 

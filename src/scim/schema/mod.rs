@@ -1,6 +1,11 @@
 //! Schemas as data (RFC 7643 section 7): what exists, of which type, and who may change it.
 
+mod document;
+mod registry;
+
 use std::sync::Arc;
+
+pub use registry::SchemaRegistry;
 
 /// `type` (RFC 7643 section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

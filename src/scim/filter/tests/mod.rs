@@ -1,0 +1,3 @@
+mod binding;
+mod grammar;
+mod matching;

@@ -1,0 +1,209 @@
+//! Which attributes an answer holds (RFC 7643 section 7, RFC 7644 section 3.9).
+
+use serde_json::{Map, Value};
+
+use super::attr::BoundPath;
+use super::error::{ScimError, ScimType};
+use super::resource::Resource;
+use super::schema::{Attribute, ResourceType, Returned};
+
+/// What the client asked to see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Projection {
+    /// Nothing in particular.
+    #[default]
+    Default,
+    /// These and what is always returned.
+    Only(Vec<BoundPath>),
+    /// Everything but these.
+    Except(Vec<BoundPath>),
+}
+
+impl Projection {
+    /// From the parameters of a raw query string.
+    pub fn from_query(query: &str, ty: &ResourceType) -> Result<Self, ScimError> {
+        let mut attributes = None;
+        let mut excluded = None;
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "attributes" => attributes = Some(value),
+                "excludedAttributes" => excluded = Some(value),
+                _ => {}
+            }
+        }
+        let split = |list: &str| list.split(',').map(str::to_owned).collect::<Vec<_>>();
+        Self::new(attributes.map(|list| split(&list)), excluded.map(|list| split(&list)), ty)
+    }
+
+    /// From lists of names. Names that are not known, and empty lists, count for nothing.
+    pub fn new(attributes: Option<Vec<String>>, excluded: Option<Vec<String>>, ty: &ResourceType) -> Result<Self, ScimError> {
+        let resolve = |names: Vec<String>| -> Vec<BoundPath> {
+            let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+            names.flat_map(|name| paths(name, ty)).collect()
+        };
+        let given = |names: &Option<Vec<String>>| names.as_ref().is_some_and(|names| names.iter().any(|name| !name.trim().is_empty()));
+        match (given(&attributes), given(&excluded)) {
+            (true, true) => Err(ScimError::bad_request(
+                ScimType::InvalidValue,
+                "attributes and excludedAttributes cannot be given together (RFC 7644 section 3.9)",
+            )),
+            (true, false) => Ok(Self::Only(resolve(attributes.unwrap_or_default()))),
+            (false, true) => Ok(Self::Except(resolve(excluded.unwrap_or_default()))),
+            (false, false) => Ok(Self::Default),
+        }
+    }
+
+    /// Whether the client asked for something in particular.
+    pub fn explicit(&self) -> bool {
+        *self != Self::Default
+    }
+
+    /// Whether the attribute can be in the answer, so that its value has to be known.
+    pub fn wants(&self, path: &BoundPath) -> bool {
+        let whole = path.parent();
+        match always_shown(&path.attribute) {
+            Some(shown) => shown,
+            None => match self {
+                Self::Default => path.attribute.returned != Returned::Request,
+                Self::Only(paths) => paths.iter().any(|asked| asked.parent() == whole),
+                Self::Except(paths) => path.attribute.returned != Returned::Request && !paths.contains(&whole),
+            },
+        }
+    }
+
+    /// The answer.
+    pub fn apply(&self, resource: Resource, ty: &ResourceType) -> Value {
+        let mut out = Map::new();
+        for (key, value) in resource.into_map() {
+            if let Some(extension) = ty.extension(&key) {
+                let Value::Object(object) = value else { continue };
+                let path = |name: &str| ty.resolve_str(&format!("{}:{name}", extension.id));
+                let shown = object.into_iter().filter_map(|(name, value)| self.shown(&path(&name)?, value).map(|value| (name, value)));
+                let shown: Map<String, Value> = shown.collect();
+                if !shown.is_empty() {
+                    out.insert(key, shown.into());
+                }
+            } else if let Some(value) = ty.resolve_str(&key).and_then(|path| self.shown(&path, value)) {
+                out.insert(key, value);
+            }
+        }
+        // Of the schemas, those that the answer has something of.
+        if let Some(Value::Array(schemas)) = out.remove("schemas") {
+            let present = |urn: &Value| urn.as_str().is_some_and(|urn| ty.extension(urn).is_none() || out.contains_key(urn));
+            let schemas: Vec<Value> = schemas.into_iter().filter(present).collect();
+            out.insert("schemas".to_owned(), schemas.into());
+        }
+        out.into()
+    }
+
+    /// An attribute's value as it is shown.
+    fn shown(&self, path: &BoundPath, value: Value) -> Option<Value> {
+        if !self.wants(path) {
+            return None;
+        }
+        let subs_of = |paths: &[BoundPath]| -> Option<Vec<String>> {
+            let same = paths.iter().filter(|asked| asked.parent() == path.parent());
+            same.map(|asked| asked.sub.as_ref().map(|sub| sub.name.clone())).collect()
+        };
+        let keep: Box<dyn Fn(&str) -> bool> = match self {
+            Self::Default => Box::new(|_| true),
+            // One path without a sub-attribute asks for the whole.
+            Self::Only(paths) => match subs_of(paths).filter(|subs| !subs.is_empty()) {
+                Some(subs) => Box::new(move |name| subs.iter().any(|sub| sub == name)),
+                None => Box::new(|_| true),
+            },
+            Self::Except(paths) => {
+                let subs = subs_of(paths).unwrap_or_default();
+                Box::new(move |name| !subs.iter().any(|sub| sub == name))
+            }
+        };
+        let whole = always_shown(&path.attribute) == Some(true);
+        let trim = |value: Value| match value {
+            Value::Object(object) if !whole => {
+                let visible = |name: &str| match path.attribute.sub(name).and_then(|sub| always_shown(sub)) {
+                    Some(shown) => shown,
+                    None => keep(name),
+                };
+                Some(object.into_iter().filter(|(name, _)| visible(name)).collect::<Map<_, _>>()).filter(|o| !o.is_empty()).map(Value::Object)
+            }
+            other => Some(other),
+        };
+        match value {
+            Value::Array(items) => {
+                let had = !items.is_empty();
+                let items: Vec<Value> = items.into_iter().filter_map(trim).collect();
+                // An empty list that was empty stays: a group without members says so.
+                (!items.is_empty() || !had).then(|| items.into())
+            }
+            other => trim(other),
+        }
+    }
+}
+
+/// Shown or hidden whatever the client asks; `None` where it may choose. `userName` and `displayName` of a group are what clients
+/// recognise a resource by, and connectors break without them.
+fn always_shown(attribute: &Attribute) -> Option<bool> {
+    match attribute.returned {
+        Returned::Always => Some(true),
+        Returned::Never => Some(false),
+        Returned::Default | Returned::Request => None,
+    }
+}
+
+/// The attributes a name stands for; an extension's URI stands for all of it.
+fn paths(name: &str, ty: &ResourceType) -> Vec<BoundPath> {
+    match ty.extension(name) {
+        Some(schema) => ty.attributes().filter(|path| path.extension.as_ref() == Some(&schema.id)).collect(),
+        None => ty.resolve_str(name).into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scim::SchemaRegistry;
+
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn shown(query: &str) -> Value {
+        let ty = SchemaRegistry::builtin().user;
+        let mut resource = Resource::new();
+        let Value::Object(map) = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE], "id": "1", "userName": "a", "title": "t",
+            "name": { "givenName": "A", "familyName": "B" }, "password": "p",
+            "emails": [{ "value": "a@b", "type": "work" }], ENTERPRISE: { "department": "d", "division": "e" },
+        }) else { panic!() };
+        *resource.map_mut() = map;
+        Projection::from_query(query, &ty).unwrap().apply(resource, &ty)
+    }
+
+    #[test]
+    fn only_what_was_asked_for_and_what_is_always_there() {
+        let core = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+        assert_eq!(
+            shown("attributes=userName,name.givenName%2Cemails"),
+            json!({ "schemas": core, "id": "1", "userName": "a", "name": { "givenName": "A" }, "emails": [{ "value": "a@b", "type": "work" }] })
+        );
+        assert_eq!(shown("attributes=nothing"), json!({ "schemas": core, "id": "1" }));
+        assert_eq!(shown(&format!("attributes={ENTERPRISE}:department"))[ENTERPRISE], json!({ "department": "d" }));
+        assert_eq!(shown(&format!("attributes={ENTERPRISE}"))[ENTERPRISE], json!({ "department": "d", "division": "e" }));
+    }
+
+    #[test]
+    fn everything_but_what_was_left_out() {
+        let all = shown("attributes=&excludedAttributes=");
+        assert!(all.get("title").is_some() && all.get("password").is_none());
+        let less = shown(&format!("excludedAttributes=title,id,emails.type,{ENTERPRISE}"));
+        assert_eq!(less["emails"], json!([{ "value": "a@b" }]));
+        assert!(less.get("title").is_none() && less.get(ENTERPRISE).is_none() && less["id"] == "1");
+        assert_eq!(less["schemas"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn both_together_are_refused() {
+        let ty = SchemaRegistry::builtin().user;
+        assert!(Projection::from_query("attributes=a&excludedAttributes=b", &ty).is_err());
+    }
+}
