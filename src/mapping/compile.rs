@@ -1,0 +1,403 @@
+//! From configuration, map files and the directory's schema to a mapping that can be used, with every mistake at once.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
+use super::rule::{Codec, MapPath, Rule};
+use super::Active;
+use crate::directory::profile::Profile;
+use crate::directory::{
+    AttributeName, AttributeType, Capabilities, Dn, Entry, Filter, InvalidAttributeName, Modification, ModifyOp,
+};
+use crate::scim::{BoundPath, Kind, Resource, ResourceType, SchemaRegistry};
+
+/// The object class of `config/schema/`.
+const OUR_CLASS: &str = "scimgateResource";
+/// Its flag for accounts where no password policy is present.
+const OUR_ACTIVE: &str = "scimgateActive";
+
+/// A map file: `config/mapping/*.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapFile {
+    /// SCIM path to attribute.
+    pub attributes: toml::Table,
+    /// What the object class demands and the client may leave out: attribute to templates, the first complete one is taken.
+    #[serde(default)]
+    pub fallback: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// What cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct MappingError(pub Vec<String>);
+
+/// A mapping, and what of the configuration the directory could not hold.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Ready for use.
+    pub mapping: Mapping,
+    /// One sentence each, for the log and for `scimgate check`.
+    pub remarks: Vec<String>,
+}
+
+/// Everything needed to translate.
+#[derive(Debug)]
+pub struct Mapping {
+    /// People.
+    pub users: ResourceMapping,
+    /// Groups.
+    pub groups: ResourceMapping,
+    /// The schemas, narrowed to what the directory can hold.
+    pub registry: Arc<SchemaRegistry>,
+    /// The vendor's names.
+    pub profile: &'static Profile,
+    /// "Sync SCIM groups".
+    pub groups_sync: bool,
+    /// Groups a new user joins.
+    pub default_groups: Vec<Dn>,
+}
+
+/// One resource type's side of it.
+#[derive(Debug)]
+pub struct ResourceMapping {
+    /// The resource type, narrowed.
+    pub ty: Arc<ResourceType>,
+    /// The branch.
+    pub base: Dn,
+    /// The vendor's names.
+    pub profile: &'static Profile,
+    /// Where `active` is kept; users only.
+    pub active: Active,
+    pub(super) object_classes: Vec<String>,
+    pub(super) rdn: AttributeName,
+    pub(super) rules: Vec<Rule>,
+    pub(super) fallback: Vec<(String, Vec<Template>)>,
+    pub(super) user_name: UserNameRule,
+    /// Attribute values that make an entry ours.
+    pub(super) ownership: Vec<Mark>,
+    /// Which of them an entry must have to be seen.
+    pub(super) visible: Option<Mark>,
+    /// The DN that stands for nobody, as written into `member`.
+    pub(super) placeholder: String,
+    /// `memberOf`, where the directory has it.
+    pub(super) member_of: bool,
+}
+
+/// Text with `{path}` in it.
+#[derive(Debug, Clone)]
+pub(super) struct Template(pub(super) Vec<Piece>);
+
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    Text(String),
+    Path(BoundPath),
+}
+
+impl Template {
+    fn parse(text: &str, ty: &ResourceType) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (path, tail) = after.split_once('}').ok_or_else(|| format!("`{text}`: a brace is not closed"))?;
+            let path = ty.resolve_str(path).ok_or_else(|| format!("`{text}`: `{path}` is no attribute"))?;
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            pieces.push(Piece::Path(path));
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Self(pieces))
+    }
+}
+
+impl Mapping {
+    /// Compiles. `maps` are the map files of users and of groups.
+    pub fn compile(
+        config: &MappingConfig,
+        registry: &SchemaRegistry,
+        maps: [&MapFile; 2],
+        capabilities: &Capabilities,
+    ) -> Result<Compiled, MappingError> {
+        let mut work = Work { config, capabilities, errors: Vec::new(), remarks: Vec::new() };
+        let [user_map, group_map] = maps;
+        let mark = work.mark();
+        let users = work.rules(registry.get(Kind::User), &config.users, user_map);
+        let groups = work.rules(registry.get(Kind::Group), &config.groups, group_map);
+        let active = work.active();
+        let held = |rules: &[Rule], path: &BoundPath| {
+            rules.iter().any(|rule| {
+                let same_attribute = rule.path.parent() == path.parent();
+                let items = path.attribute.multi_valued && !path.attribute.sub_attributes.is_empty();
+                // Of an attribute kept by items, `type` and `primary` come with the items; of a reference, what describes it.
+                same_attribute
+                    && (rule.path == *path
+                        || rule.path.sub.is_none()
+                        || path.sub.as_ref().is_some_and(|sub| match sub.name.as_str() {
+                            "type" | "primary" => items && (rule.item.is_some() || rule.codec == Codec::Reference),
+                            "display" => items && rule.codec == Codec::Reference,
+                            "$ref" => rule.codec == Codec::Reference,
+                            _ => false,
+                        }))
+            })
+        };
+        let registry = Arc::new(registry.narrowed(|kind, path| match kind {
+            Kind::User => match path.attribute.name.as_str() {
+                "active" => active != Active::Nowhere,
+                "groups" => true,
+                _ => held(&users, path),
+            },
+            Kind::Group => held(&groups, path),
+        }));
+        if !work.errors.is_empty() {
+            return Err(MappingError(work.errors));
+        }
+        let profile = Profile::of(capabilities.vendor);
+        let ownership: Vec<Mark> = {
+            let ours = Mark { attribute: "objectClass".to_owned(), value: OUR_CLASS.to_owned() };
+            let own_class = capabilities.schema.has_class(OUR_CLASS).then_some(ours);
+            own_class.iter().chain(mark.iter().filter(|mark| own_class.as_ref() != Some(mark))).cloned().collect()
+        };
+        let mut side = |kind: Kind, container: &ContainerConfig, rules: Vec<Rule>, map: &MapFile, active: Active| {
+            let ty = registry.get(kind).clone();
+            let fallback = fallback(&ty, map);
+            let rdn = work.rdn(container, &rules)?;
+            Some(ResourceMapping {
+                base: container.base.clone(),
+                profile,
+                active,
+                object_classes: container.object_classes.clone(),
+                rdn,
+                rules,
+                fallback,
+                user_name: config.user_name,
+                ownership: ownership.clone(),
+                visible: mark.clone().filter(|_| !config.existing_users),
+                placeholder: config.placeholder.clone(),
+                member_of: capabilities.schema.attribute("memberOf").is_some(),
+                ty,
+            })
+        };
+        let users = side(Kind::User, &config.users, users, user_map, active);
+        let groups = side(Kind::Group, &config.groups, groups, group_map, Active::Nowhere);
+        let (Some(users), Some(groups), true) = (users, groups, work.errors.is_empty()) else {
+            return Err(MappingError(work.errors));
+        };
+        let default_groups = config.default_groups.clone();
+        let mapping = Self { users, groups, registry, profile, groups_sync: config.groups_sync, default_groups };
+        Ok(Compiled { mapping, remarks: work.remarks })
+    }
+
+    /// One resource type's side.
+    pub fn of(&self, kind: Kind) -> &ResourceMapping {
+        match kind {
+            Kind::User => &self.users,
+            Kind::Group => &self.groups,
+        }
+    }
+}
+
+/// What compilation gathers.
+struct Work<'a> {
+    config: &'a MappingConfig,
+    capabilities: &'a Capabilities,
+    errors: Vec<String>,
+    remarks: Vec<String>,
+}
+
+impl Work<'_> {
+    fn knows(&self, attribute: &str) -> bool {
+        attribute.eq_ignore_ascii_case("objectClass") || self.capabilities.schema.attribute(attribute).is_some()
+    }
+
+    /// The mark, if the directory can hold it.
+    fn mark(&mut self) -> Option<Mark> {
+        let mark = &self.config.mark;
+        let held = if mark.attribute.eq_ignore_ascii_case("objectClass") {
+            self.capabilities.schema.has_class(&mark.value)
+        } else {
+            self.knows(&mark.attribute)
+        };
+        if held {
+            return Some(mark.clone());
+        }
+        self.remarks.push(format!(
+            "the directory cannot hold the mark of managed entries ({}={}), so every entry below users.base and groups.base counts \
+             as managed: load config/schema/scimgate.ldif into the directory, or set users.mark to an attribute and value it has",
+            mark.attribute, mark.value
+        ));
+        None
+    }
+
+    fn active(&mut self) -> Active {
+        let (attribute, locked) = Profile::of(self.capabilities.vendor).lock;
+        let lock = || Active::Lock { attribute: attribute.to_owned(), locked: locked.to_owned() };
+        let flag = |name: &str, enabled: &str, disabled: &str| Active::Flag {
+            attribute: name.to_owned(),
+            enabled: enabled.to_owned(),
+            disabled: disabled.to_owned(),
+        };
+        match &self.config.active {
+            ActiveRule::Auto if self.knows(attribute) => lock(),
+            ActiveRule::Auto if self.knows(OUR_ACTIVE) => flag(OUR_ACTIVE, "TRUE", "FALSE"),
+            ActiveRule::Auto => {
+                self.remarks.push(
+                    "the directory has no place for `active`, so no user can be disabled: load the ppolicy overlay or \
+                     config/schema/scimgate.ldif, or set users.active to an attribute of yours"
+                        .to_owned(),
+                );
+                Active::Nowhere
+            }
+            ActiveRule::Ppolicy => {
+                if !self.knows(attribute) {
+                    self.errors.push(format!(
+                        "users.active is \"ppolicy\", but the directory has no attribute {attribute}: load the ppolicy overlay there"
+                    ));
+                }
+                lock()
+            }
+            ActiveRule::Attribute { name, enabled, disabled } => {
+                if !self.knows(name) {
+                    self.errors.push(format!("users.active: the directory has no attribute `{name}`"));
+                }
+                flag(name, enabled, disabled)
+            }
+        }
+    }
+
+    fn rules(&mut self, ty: &ResourceType, container: &ContainerConfig, map: &MapFile) -> Vec<Rule> {
+        let own = container.attributes.iter().map(|(path, attribute)| (path.as_str(), attribute.as_str()));
+        let built_in = map.attributes.iter().filter_map(|(path, value)| value.as_str().map(|attribute| (path.as_str(), attribute)));
+        let section = if ty.kind == Kind::User { "users.attributes" } else { "groups.attributes" };
+        let mut rules: Vec<Rule> = Vec::new();
+        // The administrator's own lines come first and win; a built-in line that the directory cannot hold is left out.
+        let mut taken: Vec<(BoundPath, Option<String>)> = Vec::new();
+        for (n, (text, attribute)) in own.chain(built_in).enumerate() {
+            let built_in = n >= container.attributes.len();
+            let left = match MapPath::parse(text, ty) {
+                Ok(left) => left,
+                Err(error) => {
+                    self.errors.push(format!("{section}: {error}"));
+                    continue;
+                }
+            };
+            let key = (left.path.clone(), left.item.clone());
+            if taken.contains(&key) {
+                continue;
+            }
+            taken.push(key);
+            if attribute.is_empty() {
+                continue;
+            }
+            if let Err(error) = attribute.parse::<AttributeName>() {
+                self.errors.push(format!("{section}: {text}: {error}"));
+                continue;
+            }
+            match self.capabilities.schema.attribute(attribute) {
+                Some(definition) => rules.push(Rule::new(left, attribute.to_owned(), definition.clone())),
+                // A schema that this account may not read: the attributes are believed to be there.
+                None if self.capabilities.schema.is_empty() => {
+                    let definition = AttributeType { equality: true, ..AttributeType::default() };
+                    rules.push(Rule::new(left, attribute.to_owned(), definition));
+                }
+                None if built_in => self.remarks.push(format!("{text} is not served: the directory has no attribute {attribute}")),
+                None => self.errors.push(format!("{section}: {text}: the directory has no attribute `{attribute}`")),
+            }
+        }
+        rules
+    }
+
+    fn rdn(&mut self, container: &ContainerConfig, rules: &[Rule]) -> Option<AttributeName> {
+        if !rules.iter().any(|rule| rule.attribute.eq_ignore_ascii_case(&container.rdn) && rule.codec == Codec::Text) {
+            self.errors.push(format!("the naming attribute `{}` holds no SCIM attribute: map one to it, userName say", container.rdn));
+        }
+        container.rdn.parse().map_err(|error: InvalidAttributeName| self.errors.push(error.to_string())).ok()
+    }
+}
+
+fn fallback(ty: &ResourceType, map: &MapFile) -> Vec<(String, Vec<Template>)> {
+    // A template with an attribute that the directory cannot hold is passed over, as the attribute itself is.
+    let usable = |templates: &[String]| templates.iter().filter_map(|template| Template::parse(template, ty).ok()).collect();
+    map.fallback.iter().map(|(attribute, templates)| (attribute.clone(), usable(templates))).collect()
+}
+
+impl ResourceMapping {
+    /// Entries of this resource type that are visible through SCIM.
+    pub fn visible(&self) -> Filter {
+        Filter::all(std::iter::once(self.class()).chain(self.visible.iter().map(|mark| Filter::equal(&mark.attribute, &mark.value))))
+    }
+
+    /// Entries of this resource type, managed or not.
+    pub fn class(&self) -> Filter {
+        self.object_classes.last().map_or_else(Filter::everything, |class| Filter::equal("objectClass", class))
+    }
+
+    /// The entry with this `id`, if it is visible. An `id` that no entry can have matches none.
+    pub fn by_id(&self, id: &str) -> Option<Filter> {
+        let id = uuid::Uuid::try_parse(id).ok().filter(|_| id.len() == 36)?;
+        Some(Filter::equal(self.profile.id, id.hyphenated().to_string()))
+    }
+
+    /// The attribute that holds a group's members.
+    pub fn member_attribute(&self) -> Option<&str> {
+        let members = self.rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec == Codec::Reference);
+        members.map(|rule| rule.attribute.as_str())
+    }
+
+    /// A user's `groups`, which no attribute of the entry holds.
+    pub fn groups_path(&self) -> Option<BoundPath> {
+        (self.ty.kind == Kind::User).then(|| self.ty.resolve_str("groups")).flatten()
+    }
+
+    /// Whether an entry of this class must have a member (RFC 4519 section 3.5).
+    pub(super) fn demands_member(&self) -> bool {
+        let demanding = |class: &String| class.eq_ignore_ascii_case("groupOfNames") || class.eq_ignore_ascii_case("groupOfUniqueNames");
+        self.object_classes.iter().any(demanding)
+    }
+
+    /// Puts in the name of nobody, so that a group may be empty.
+    pub fn placeholder_change(&self, attribute: &str) -> Modification {
+        Modification::new(ModifyOp::Add, attribute, vec![self.placeholder.clone().into_bytes()])
+    }
+
+    /// Whether the name of nobody is in already.
+    pub fn has_placeholder(&self, entry: &Entry, attribute: &str) -> bool {
+        entry.texts(attribute).any(|text| text == self.placeholder)
+    }
+
+    /// Whether an entry of this name is called so: nothing is left to rename.
+    pub fn is_named(&self, dn: &Dn, name: &str) -> bool {
+        let called = self.rules.iter().find(|rule| rule.path.attribute.name == "displayName");
+        called.is_some_and(|rule| dn.rdn().and_then(|rdn| rdn.value(&rule.attribute)) == Some(name))
+    }
+
+    /// What makes an entry ours, if it is said not to be.
+    pub fn adoption_of(&self, owned: bool) -> impl Iterator<Item = Modification> {
+        let marks = self.ownership.iter().filter(move |_| !owned);
+        marks.map(|mark| Modification::new(ModifyOp::Add, &mark.attribute, vec![mark.value.clone().into_bytes()]))
+    }
+
+    /// The SCIM attribute that is kept in an attribute.
+    pub fn path_of(&self, attribute: &str) -> Option<String> {
+        self.rules.iter().find(|rule| rule.attribute.eq_ignore_ascii_case(attribute)).map(|rule| match &rule.item {
+            Some(item) => format!("{} of type {item}", rule.path),
+            None => rule.path.to_string(),
+        })
+    }
+
+    /// Finds another resource with the same unique name; `None` where the entry's own name sees to that.
+    pub fn unique_filter(&self, resource: &Resource) -> Option<Filter> {
+        let name = match self.ty.kind {
+            Kind::User => "userName",
+            Kind::Group => "displayName",
+        };
+        let rule = self.rules.iter().find(|rule| rule.path.extension.is_none() && rule.path.attribute.name == name)?;
+        let value = resource.text(name).filter(|_| self.rdn != *rule.attribute)?;
+        Some(Filter::equal(&rule.attribute, value))
+    }
+}

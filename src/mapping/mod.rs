@@ -1,0 +1,22 @@
+//! Between SCIM and the directory: which attribute holds what, in both directions. Pure: what needs the directory is looked up
+//! by the caller and passed in.
+
+mod active;
+mod change;
+mod compile;
+mod config;
+mod filter;
+mod names;
+mod patch;
+mod read;
+mod rule;
+mod write;
+
+pub use active::Active;
+pub use change::Change;
+pub use compile::{Compiled, MapFile, Mapping, MappingError, ResourceMapping};
+pub use config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
+pub use filter::{Translation, references_in};
+pub use names::{Name, Names, Targets};
+pub use patch::{MemberChange, Plan};
+pub use read::ReadContext;

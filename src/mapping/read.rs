@@ -1,0 +1,249 @@
+//! From an entry to a resource.
+
+use serde_json::{Map, Value, json};
+
+use super::names::{Name, Names};
+use super::rule::{Codec, Rule};
+use super::ResourceMapping;
+use crate::directory::{Dn, Entry, instant};
+use crate::scim::{BoundPath, Kind, Projection, Resource};
+
+/// What reading needs beside the entry.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadContext<'a> {
+    /// The SCIM base, without a trailing slash.
+    pub base_url: &'a str,
+    /// What the entry's references point to.
+    pub names: &'a Names,
+    /// The groups a user is in; `None` if nobody asked.
+    pub groups: Option<&'a [Name]>,
+}
+
+impl ResourceMapping {
+    /// The attributes to ask the directory for, so that the projection can be served.
+    pub fn attributes(&self, projection: &Projection) -> Vec<String> {
+        let profile = self.profile;
+        let mut wanted: Vec<&str> = vec![profile.id, profile.change_mark, profile.created, profile.modified];
+        wanted.extend(self.ownership.iter().map(|mark| mark.attribute.as_str()));
+        wanted.extend(self.active.attribute());
+        wanted.extend(self.rules.iter().filter(|rule| projection.wants(&rule.path)).map(|rule| rule.attribute.as_str()));
+        let mut unique: Vec<String> = Vec::with_capacity(wanted.len());
+        for name in wanted {
+            if !unique.iter().any(|present| present.eq_ignore_ascii_case(name)) {
+                unique.push(name.to_owned());
+            }
+        }
+        unique
+    }
+
+    /// Every attribute that anything is read from.
+    pub fn all_attributes(&self) -> Vec<String> {
+        let mut all = self.attributes(&Projection::Default);
+        for rule in &self.rules {
+            if !all.iter().any(|present| present.eq_ignore_ascii_case(&rule.attribute)) {
+                all.push(rule.attribute.clone());
+            }
+        }
+        all
+    }
+
+    /// The names of entries this one refers to, the placeholder left out.
+    pub fn references(&self, entry: &Entry) -> Vec<Dn> {
+        let references = self.rules.iter().filter(|rule| rule.codec == Codec::Reference);
+        references.flat_map(|rule| self.targets(rule, entry)).collect()
+    }
+
+    fn targets(&self, rule: &Rule, entry: &Entry) -> Vec<Dn> {
+        let names = entry.texts(&rule.attribute).filter(|text| *text != self.placeholder);
+        names.filter_map(|text| text.parse().ok()).filter(|dn: &Dn| !dn.is_root()).collect()
+    }
+
+    /// The resource's `id`.
+    pub fn id<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
+        entry.text(self.profile.id)
+    }
+
+    /// The resource's version as an entity tag (RFC 7644 section 3.14).
+    pub fn version(&self, entry: &Entry) -> Option<String> {
+        entry.text(self.profile.change_mark).map(|mark| format!("W/\"{mark}\""))
+    }
+
+    /// Where the resource is found.
+    pub fn location(&self, base_url: &str, id: &str) -> String {
+        format!("{base_url}{}/{id}", self.ty.kind.endpoint())
+    }
+
+    /// The attributes that say what an entry is called.
+    pub fn naming_attributes(&self) -> Vec<String> {
+        let display = self.display_rules().map(|rule| rule.attribute.clone());
+        std::iter::once(self.profile.id.to_owned()).chain(display).collect()
+    }
+
+    fn display_rules(&self) -> impl Iterator<Item = &Rule> {
+        let called = |name: &'static str| self.rules.iter().find(move |rule| rule.path.to_string() == name);
+        ["displayName", "name.formatted", "userName"].into_iter().filter_map(called)
+    }
+
+    /// What others call this entry; `None` without an id.
+    pub fn name(&self, entry: &Entry) -> Option<Name> {
+        let display = self.display_rules().find_map(|rule| entry.text(&rule.attribute)).map(Into::into);
+        Some(Name { kind: self.ty.kind, id: self.id(entry)?.into(), display })
+    }
+
+    /// The resource an entry is.
+    pub fn read(&self, entry: &Entry, context: ReadContext<'_>) -> Resource {
+        let mut resource = Resource::new();
+        let id = self.id(entry).unwrap_or_default();
+        for rule in &self.rules {
+            if rule.codec == Codec::Reference {
+                self.read_reference(rule, entry, context, &mut resource);
+            } else {
+                self.read_rule(rule, entry, &mut resource);
+            }
+        }
+        self.mark_primary(&mut resource);
+        let map = resource.map_mut();
+        if self.ty.kind == Kind::User {
+            map.insert("active".to_owned(), self.active.read(entry).into());
+            if let Some(groups) = context.groups.filter(|groups| !groups.is_empty()) {
+                let item = |group: &Name| reference(group, context.base_url, "direct");
+                map.insert("groups".to_owned(), groups.iter().map(item).collect());
+            }
+        }
+        let extensions = self.ty.extensions.iter().map(|schema| &*schema.id).filter(|id| map.contains_key(*id));
+        let schemas: Vec<&str> = std::iter::once(&*self.ty.schema.id).chain(extensions).collect();
+        let schemas = json!(schemas);
+        map.insert("schemas".to_owned(), schemas);
+        map.insert("id".to_owned(), id.into());
+        map.insert("meta".to_owned(), self.meta(entry, context.base_url, id));
+        resource
+    }
+
+    /// Connectors look for one primary item in each list, which the directory does not tell: the first of type work, else the first.
+    fn mark_primary(&self, resource: &mut Resource) {
+        let lists = self.rules.iter().filter(|rule| rule.item.is_some() && rule.path.attribute.sub("primary").is_some());
+        let mut done: Vec<&str> = Vec::new();
+        for rule in lists {
+            if done.contains(&rule.path.attribute.name.as_str()) {
+                continue;
+            }
+            done.push(&rule.path.attribute.name);
+            let mut items = take_items(resource, &rule.path);
+            let work = items.iter().position(|item| item.get("type").and_then(Value::as_str) == Some("work"));
+            if let Some(item) = items.get_mut(work.unwrap_or(0)) {
+                item.insert("primary".to_owned(), true.into());
+            }
+            resource.set(&rule.path, items.into_iter().map(Value::Object).collect());
+        }
+    }
+
+    fn meta(&self, entry: &Entry, base_url: &str, id: &str) -> Value {
+        let mut meta = Map::new();
+        meta.insert("resourceType".to_owned(), self.ty.kind.name().into());
+        meta.insert("location".to_owned(), self.location(base_url, id).into());
+        for (name, attribute) in [("created", self.profile.created), ("lastModified", self.profile.modified)] {
+            if let Some(time) = entry.text(attribute).and_then(instant) {
+                meta.insert(name.to_owned(), time.to_string().into());
+            }
+        }
+        if let Some(version) = self.version(entry) {
+            meta.insert("version".to_owned(), version.into());
+        }
+        meta.into()
+    }
+
+    fn read_rule(&self, rule: &Rule, entry: &Entry, resource: &mut Resource) {
+        // The value in the entry's own name goes before others: it is the one that names it.
+        let named = entry.dn.rdn().and_then(|rdn| rdn.value(&rule.attribute));
+        let stored = entry.values(&rule.attribute);
+        let first = stored.iter().find(|value| named.is_some_and(|named| named.as_bytes() == value.as_slice())).or(stored.first());
+        let Some(first) = first else { return };
+        let path = &rule.path;
+        match (&path.sub, path.attribute.multi_valued) {
+            (None, false) => set_some(resource, path, rule.read(first)),
+            (None, true) => resource.set(path, stored.iter().filter_map(|value| rule.read(value)).collect()),
+            (Some(sub), false) => {
+                if let Some(value) = rule.read(first) {
+                    let mut object = take_object(resource, path);
+                    object.insert(sub.name.clone(), value);
+                    resource.set(path, object.into());
+                }
+            }
+            (Some(sub), true) => {
+                let mut items = take_items(resource, path);
+                let values = if rule.is_value() { stored } else { std::slice::from_ref(first) };
+                for (n, value) in values.iter().filter_map(|value| rule.read(value)).enumerate() {
+                    set_in_item(&mut items, rule.item.as_deref(), n, &sub.name, value);
+                }
+                resource.set(path, items.into_iter().map(Value::Object).collect());
+            }
+        }
+    }
+
+    fn read_reference(&self, rule: &Rule, entry: &Entry, context: ReadContext<'_>, resource: &mut Resource) {
+        let targets = self.targets(rule, entry);
+        let names = targets.iter().filter_map(|dn| context.names.get(&dn.key()));
+        if rule.path.attribute.multi_valued {
+            // Two spellings of one name in the directory are one member.
+            let mut seen = std::collections::HashSet::new();
+            let items: Vec<Value> = names
+                .filter(|name| seen.insert(name.id.clone()))
+                .map(|name| reference(name, context.base_url, name.kind.name()))
+                .collect();
+            resource.set(&rule.path, items.into());
+        } else if let Some(name) = names.take(1).next() {
+            let mut object = take_object(resource, &rule.path);
+            object.insert("value".to_owned(), (*name.id).into());
+            object.insert("$ref".to_owned(), format!("{}{}/{}", context.base_url, name.kind.endpoint(), name.id).into());
+            if let Some(display) = &name.display {
+                object.insert("displayName".to_owned(), (**display).into());
+            }
+            resource.set(&rule.path, object.into());
+        }
+    }
+}
+
+/// A reference in a list: `value`, `$ref`, `display`, `type`.
+fn reference(name: &Name, base_url: &str, kind: &str) -> Value {
+    let mut item = Map::new();
+    item.insert("value".to_owned(), (*name.id).into());
+    item.insert("$ref".to_owned(), format!("{base_url}{}/{}", name.kind.endpoint(), name.id).into());
+    item.insert("type".to_owned(), kind.into());
+    if let Some(display) = &name.display {
+        item.insert("display".to_owned(), (**display).into());
+    }
+    item.into()
+}
+
+fn set_some(resource: &mut Resource, path: &BoundPath, value: Option<Value>) {
+    if let Some(value) = value {
+        resource.set(path, value);
+    }
+}
+
+fn take_object(resource: &mut Resource, path: &BoundPath) -> Map<String, Value> {
+    match resource.remove(path) {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+fn take_items(resource: &mut Resource, path: &BoundPath) -> Vec<Map<String, Value>> {
+    let Some(Value::Array(items)) = resource.remove(path) else { return Vec::new() };
+    let objects = items.into_iter().filter_map(|item| match item {
+        Value::Object(object) => Some(object),
+        _ => None,
+    });
+    objects.collect()
+}
+
+/// Sets a sub-attribute of the nth item of a type, made if there is none: what is kept in several attributes meets in one item.
+fn set_in_item(items: &mut Vec<Map<String, Value>>, kind: Option<&str>, n: usize, sub: &str, value: Value) {
+    let of_type = |item: &&mut Map<String, Value>| item.get("type").and_then(Value::as_str) == kind;
+    if let Some(item) = items.iter_mut().filter(of_type).nth(n) {
+        item.insert(sub.to_owned(), value);
+        return;
+    }
+    let kind = kind.map(|kind| ("type".to_owned(), Value::from(kind)));
+    items.push(kind.into_iter().chain([(sub.to_owned(), value)]).collect());
+}

@@ -1,0 +1,202 @@
+//! From a resource to an entry's attributes.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+
+use super::compile::{Piece, Template};
+use super::config::UserNameRule;
+use super::names::Targets;
+use super::rule::{Codec, Rule};
+use super::{Active, ResourceMapping};
+use crate::directory::{Dn, Entry, Rdn};
+use crate::scim::{Kind, Resource, ScimError, ScimType};
+
+/// Attribute names (as mapped) and their values.
+pub(super) type Attributes = BTreeMap<String, Vec<Vec<u8>>>;
+
+impl ResourceMapping {
+    /// The ids a resource refers to; to be looked up before it is written.
+    pub fn referenced_ids(&self, resource: &Resource) -> Vec<String> {
+        let references = self.rules.iter().filter(|rule| rule.codec == Codec::Reference);
+        references.flat_map(|rule| ids(rule, resource)).map(str::to_owned).collect()
+    }
+
+    /// Refuses a userName that does not fit the configured rule.
+    pub fn check_user_name(&self, resource: &Resource) -> Result<(), ScimError> {
+        let Some(name) = resource.text("userName").filter(|_| self.ty.kind == Kind::User) else { return Ok(()) };
+        match self.user_name {
+            UserNameRule::Any => Ok(()),
+            UserNameRule::Email if is_email(name) => Ok(()),
+            UserNameRule::Email => Err(ScimError::bad_request(
+                ScimType::InvalidValue,
+                "userName must be an email address. In Ping, open the connection's attribute mapping and map Email Address to \
+                 userName (the default maps Username); or set provisioning.user_name = \"any\" in scimgate's configuration",
+            )),
+        }
+    }
+
+    /// The entry a new resource becomes.
+    pub fn new_entry(&self, resource: &Resource, targets: &Targets) -> Result<Entry, ScimError> {
+        let attributes = self.values(resource, targets)?;
+        let named = attributes.iter().find(|(name, _)| self.rdn == *name.as_str()).and_then(|(_, values)| values.first());
+        let name = named.and_then(|value| std::str::from_utf8(value).ok()).filter(|name| !name.trim().is_empty());
+        let name = name.ok_or_else(|| self.nameless())?;
+        let mut entry = Entry::new(self.base.child(Rdn::new(self.rdn.clone(), name)));
+        entry.push("objectClass", self.object_classes.iter().map(|class| class.as_bytes().to_vec()));
+        for mark in &self.ownership {
+            if !entry.has(&mark.attribute, &mark.value) {
+                entry.push_text(&mark.attribute, &mark.value);
+            }
+        }
+        for (name, values) in attributes {
+            entry.push(&name, values);
+        }
+        if let Some(attribute) = self.member_attribute().filter(|_| self.demands_member())
+            && entry.values(attribute).is_empty()
+        {
+            entry.push_text(attribute, &self.placeholder);
+        }
+        let active = resource.map().get("active").and_then(Value::as_bool).unwrap_or(true);
+        if let Some((attribute, value)) = self.active.initial(active) {
+            entry.push_text(attribute, value);
+        }
+        if !active && self.active == Active::Nowhere {
+            return Err(self.no_place_for_active());
+        }
+        Ok(entry)
+    }
+
+    pub(super) fn no_place_for_active(&self) -> ScimError {
+        ScimError::bad_request(
+            ScimType::InvalidValue,
+            "active: this directory has no place to keep a disabled account; the administrator of scimgate can load the ppolicy \
+             overlay or scimgate's schema into it, or set users.active",
+        )
+    }
+
+    fn nameless(&self) -> ScimError {
+        let path = self.rules.iter().find(|rule| self.rdn == *rule.attribute).map(|rule| rule.path.to_string());
+        ScimError::bad_request(
+            ScimType::InvalidValue,
+            format!("{} must not be blank: it names the entry in the directory", path.unwrap_or_default()),
+        )
+    }
+
+    /// Every mapped attribute's values as the resource has them, what the object class demands filled in.
+    pub(super) fn values(&self, resource: &Resource, targets: &Targets) -> Result<Attributes, ScimError> {
+        let mut attributes = Attributes::new();
+        for rule in &self.rules {
+            let values = self.rule_values(rule, resource, targets)?;
+            let place = attributes.entry(rule.attribute.clone()).or_default();
+            for value in values {
+                if !place.contains(&value) || rule.codec == Codec::Reference {
+                    place.push(value);
+                }
+            }
+        }
+        for (attribute, templates) in &self.fallback {
+            let missing = attributes.get(attribute).is_none_or(Vec::is_empty);
+            if missing && let Some(text) = templates.iter().find_map(|template| fill(template, resource)) {
+                attributes.insert(attribute.clone(), vec![text.into_bytes()]);
+            }
+        }
+        attributes.retain(|_, values| !values.is_empty());
+        Ok(attributes)
+    }
+
+    fn rule_values(&self, rule: &Rule, resource: &Resource, targets: &Targets) -> Result<Vec<Vec<u8>>, ScimError> {
+        if rule.codec == Codec::Reference {
+            let mut seen = HashSet::new();
+            let names = ids(rule, resource).into_iter().filter_map(|id| targets.get(id));
+            let names = names.filter(|dn| seen.insert(dn.key()));
+            return Ok(names.map(|dn| dn.to_string().into_bytes()).collect());
+        }
+        let Some(value) = resource.attribute(&rule.path) else { return Ok(Vec::new()) };
+        let found: Vec<&Value> = match (&rule.path.sub, value) {
+            (None, Value::Array(items)) => items.iter().collect(),
+            (None, one) => vec![one],
+            (Some(sub), Value::Array(items)) => {
+                let kept_here = |item: &&Value| self.keeps(rule, item);
+                let mut items: Vec<&Value> = items.iter().filter(kept_here).collect();
+                // The primary item goes first: it is the one a single-valued attribute keeps.
+                items.sort_by_key(|item| item.get("primary").and_then(Value::as_bool) != Some(true));
+                items.into_iter().filter_map(|item| item.get(&sub.name)).collect()
+            }
+            (Some(sub), one) => one.get(&sub.name).into_iter().collect(),
+        };
+        let limit = if rule.is_multi() && rule.is_value() { usize::MAX } else { 1 };
+        let write = |value: &Value| {
+            rule.write(value).filter(|bytes| !bytes.is_empty()).ok_or_else(|| {
+                ScimError::bad_request(ScimType::InvalidValue, format!("{}: the value does not fit this attribute", rule.path))
+            })
+        };
+        found.into_iter().take(limit).map(write).collect()
+    }
+
+    /// Whether an item of a list is kept by this rule: by its type; one without a type goes where work items go.
+    fn keeps(&self, rule: &Rule, item: &Value) -> bool {
+        let Some(wanted) = rule.item.as_deref() else { return true };
+        match item.get("type").and_then(Value::as_str) {
+            Some(kind) => kind.eq_ignore_ascii_case(wanted),
+            None => {
+                let siblings = || self.rules.iter().filter(|other| other.path == rule.path).filter_map(|other| other.item.as_deref());
+                let default = siblings().find(|kind| *kind == "work").or_else(|| siblings().next());
+                default == Some(wanted)
+            }
+        }
+    }
+
+    /// The RDN the entry should have, where a mapped attribute that names it has another value now.
+    pub(super) fn new_rdn(&self, dn: &Dn, old: &Attributes, new: &Attributes) -> Result<Option<Rdn>, ScimError> {
+        let Some(rdn) = dn.rdn() else { return Ok(None) };
+        let mut changed = rdn.clone();
+        for ava in rdn.avas() {
+            let of = |attributes: &Attributes| {
+                attributes.iter().find(|(name, _)| ava.attribute == *name.as_str()).and_then(|(_, values)| values.first()).cloned()
+            };
+            if of(old) != of(new) {
+                let value = of(new).and_then(|value| String::from_utf8(value).ok()).filter(|value| !value.trim().is_empty());
+                changed = changed.with_value(ava.attribute.as_str(), &value.ok_or_else(|| self.nameless())?);
+            }
+        }
+        Ok((changed != *rdn).then_some(changed))
+    }
+}
+
+/// The `value` sub-attributes of a reference.
+fn ids<'a>(rule: &Rule, resource: &'a Resource) -> Vec<&'a str> {
+    resource.values(&rule.path).into_iter().filter_map(Value::as_str).collect()
+}
+
+fn fill(template: &Template, resource: &Resource) -> Option<String> {
+    let mut text = String::new();
+    for piece in &template.0 {
+        match piece {
+            Piece::Text(fixed) => text.push_str(fixed),
+            Piece::Path(path) => text.push_str(resource.values(path).first().and_then(|value| value.as_str())?),
+        }
+    }
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// One `@` with something on both sides and no space or control character. More is for the mail system to say.
+fn is_email(text: &str) -> bool {
+    let sides = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    sides && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_email;
+
+    #[test]
+    fn an_email_has_two_sides_and_no_space() {
+        for good in ["ana.ruiz@corp.example", "a+b@c", "José@exämple.org", "o'brien@x.org"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "aruiz", "@x", "a@", "a b@c", "a@b@c", "a@b\n"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}
