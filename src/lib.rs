@@ -2,10 +2,16 @@
 
 pub mod clock;
 pub mod directory;
+pub mod mapping;
+pub mod scim;
+
 #[cfg(feature = "server")]
 pub mod ldap;
-pub mod scim;
+#[cfg(feature = "server")]
+pub mod membership;
 #[cfg(feature = "server")]
 pub mod secret;
+#[cfg(feature = "server")]
+pub mod service;
 #[cfg(feature = "server")]
 pub mod telemetry;

@@ -1,0 +1,96 @@
+//! What to answer when a write was sent and no answer came: the directory is asked whether it was done. It is never sent again.
+
+use super::Service;
+use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, SearchRequest};
+
+impl Service {
+    /// Adds an entry.
+    pub(super) async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Entry, DirectoryError> {
+        match self.directory.add(entry, read_back).await {
+            Err(DirectoryError::Unknown(reason)) => {
+                let wanted: Vec<Modification> = entry
+                    .attributes()
+                    .filter(|(name, _)| !name.eq_ignore_ascii_case("objectClass"))
+                    .map(|(name, values)| Modification::new(ModifyOp::Add, name, values.to_vec()))
+                    .collect();
+                self.confirm(&entry.dn, &wanted, read_back, None, reason).await
+            }
+            done => done.and_then(|after| after.ok_or_else(unread)),
+        }
+    }
+
+    /// Changes an entry.
+    pub(super) async fn modify(
+        &self,
+        dn: &Dn,
+        changes: &[Modification],
+        assertion: &Filter,
+        read_back: &[String],
+    ) -> Result<Option<Entry>, DirectoryError> {
+        match self.directory.modify(dn, changes, Some(assertion), read_back).await {
+            // Only what names the entry still holds after the change, so the whole assertion is not asked again.
+            Err(DirectoryError::Unknown(reason)) => self.confirm(dn, changes, read_back, None, reason).await.map(Some),
+            done => done,
+        }
+    }
+
+    /// Renames an entry.
+    pub(super) async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
+        match self.directory.rename(dn, rdn, Some(assertion), &[]).await {
+            Err(DirectoryError::Unknown(reason)) => {
+                self.confirm(&dn.renamed(rdn.clone()), &[], &[], Some(id), reason).await.map(|_| ())
+            }
+            done => done.map(|_| ()),
+        }
+    }
+
+    /// Removes an entry.
+    pub(super) async fn remove(&self, dn: &Dn, id: &Filter) -> Result<(), DirectoryError> {
+        match self.directory.delete(dn, Some(id)).await {
+            Err(DirectoryError::Unknown(reason)) => {
+                let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
+                look.filter = id.clone();
+                match self.directory.search(&look).await?.entries.is_empty() {
+                    true => Ok(()),
+                    false => Err(DirectoryError::Unknown(reason)),
+                }
+            }
+            done => done,
+        }
+    }
+
+    /// The entry, if it is as the write would have left it; else the outcome stays unknown.
+    async fn confirm(
+        &self,
+        dn: &Dn,
+        wanted: &[Modification],
+        read_back: &[String],
+        identity: Option<&Filter>,
+        reason: String,
+    ) -> Result<Entry, DirectoryError> {
+        let mut attributes = read_back.to_vec();
+        attributes.extend(wanted.iter().map(|change| change.attribute.clone()));
+        let mut look = SearchRequest::entry(dn, attributes);
+        if let Some(identity) = identity {
+            look.filter = identity.clone();
+        }
+        let found = self.directory.search(&look).await?.entries.into_iter().next();
+        found.filter(|entry| wanted.iter().all(|change| holds(entry, change))).ok_or(DirectoryError::Unknown(reason))
+    }
+}
+
+fn unread() -> DirectoryError {
+    DirectoryError::Malformed("a new entry could not be read back; the account may lack the right to read it".to_owned())
+}
+
+/// Whether the entry is as the modification would leave it.
+fn holds(entry: &Entry, change: &Modification) -> bool {
+    let stored = entry.values(&change.attribute);
+    let has = |value: &Vec<u8>| stored.iter().any(|present| present.eq_ignore_ascii_case(value));
+    match change.op {
+        ModifyOp::Add => change.values.iter().all(has),
+        ModifyOp::Delete if change.values.is_empty() => stored.is_empty(),
+        ModifyOp::Delete => !change.values.iter().any(has),
+        ModifyOp::Replace => change.values.len() == stored.len() && change.values.iter().all(has),
+    }
+}

@@ -1,0 +1,146 @@
+//! The one table from the directory's results to the client's answers.
+
+use http::StatusCode;
+
+use crate::directory::{DirectoryError, ResultCode};
+use crate::mapping::ResourceMapping;
+use crate::scim::{Kind, ScimError, ScimType};
+
+/// Seconds after which a client may try again when the directory is away.
+const AWAY: u32 = 5;
+/// Seconds after which a client may try again when the directory is busy or others write the same entry.
+const BUSY: u32 = 1;
+
+/// The directory cannot be reached.
+pub(super) fn unreachable() -> ScimError {
+    ScimError::unavailable(AWAY, "The directory cannot be reached now; nothing was changed. Try again shortly.")
+}
+
+/// Whether a write was done cannot be told.
+pub(super) fn uncertain() -> ScimError {
+    ScimError::unavailable(
+        AWAY,
+        "The connection to the directory was lost during this change, and it cannot be told yet whether it was made. Try again: a \
+         repetition does no harm.",
+    )
+}
+
+/// Others kept changing the entry.
+pub(super) fn contended() -> ScimError {
+    ScimError::unavailable(BUSY, "Others are changing this resource at the same time; nothing was changed. Try again.")
+}
+
+/// There is no such resource.
+pub(super) fn not_found(kind: Kind, id: &str) -> ScimError {
+    // The id is the client's own text: it is shown only where it cannot be anything but an id.
+    let shown = if id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') { id } else { "given" };
+    ScimError::not_found(format!("There is no {} with the id {shown}; it may have been deleted.", kind.name()))
+}
+
+/// "Sync SCIM groups" is off.
+pub(super) fn groups_off() -> ScimError {
+    ScimError::new(
+        StatusCode::FORBIDDEN,
+        "Groups are not provisioned here: the administrator can set groups.sync = true in scimgate's configuration.",
+    )
+}
+
+/// A refusal of the directory.
+pub(super) fn refused(side: &ResourceMapping, error: DirectoryError) -> ScimError {
+    let (code, diagnostic) = match error {
+        DirectoryError::Refused { code, diagnostic } => (code, diagnostic),
+        DirectoryError::NotSent(reason) => {
+            tracing::warn!("the directory cannot be reached: {reason}");
+            return unreachable();
+        }
+        DirectoryError::Unknown(reason) => {
+            tracing::warn!("no answer from the directory: {reason}");
+            return uncertain();
+        }
+        DirectoryError::Malformed(reason) => {
+            tracing::error!("the directory's answer cannot be understood: {reason}");
+            return internal("The directory's answer could not be understood; scimgate's log has the reason.");
+        }
+    };
+    // The diagnostic may hold values of attributes, so it is told only to those who asked for debugging.
+    tracing::debug!(%code, diagnostic, "the directory refused");
+    let invalid = |detail: String| ScimError::bad_request(ScimType::InvalidValue, detail);
+    match code {
+        ResultCode::EntryAlreadyExists => taken(side),
+        ResultCode::ConstraintViolation if diagnostic.to_ascii_lowercase().contains("unique") => taken(side),
+        ResultCode::ConstraintViolation => invalid("The directory's rules do not allow one of these values.".to_owned()),
+        ResultCode::InvalidAttributeSyntax => {
+            // "mail: value #0 invalid per syntax": the word before the colon is the attribute.
+            let attribute = diagnostic.split(':').next().unwrap_or_default().trim();
+            match side.path_of(attribute) {
+                Some(path) => invalid(format!("{path}: the directory does not take this value (it is kept in {attribute}).")),
+                None => invalid("The directory does not take one of these values.".to_owned()),
+            }
+        }
+        ResultCode::InvalidDnSyntax | ResultCode::NamingViolation => {
+            invalid("The directory cannot name an entry by this value.".to_owned())
+        }
+        ResultCode::ObjectClassViolation | ResultCode::UndefinedAttributeType | ResultCode::InappropriateMatching => invalid(
+            "The directory's schema does not take these attributes together; scimgate check says which object classes are missing."
+                .to_owned(),
+        ),
+        ResultCode::NoSuchAttribute | ResultCode::AttributeOrValueExists | ResultCode::AssertionFailed => contended(),
+        ResultCode::NotAllowedOnNonLeaf => {
+            ScimError::new(StatusCode::CONFLICT, "The entry has others below it in the directory, so it cannot be removed or renamed.")
+        }
+        ResultCode::SizeLimitExceeded => ScimError::bad_request(
+            ScimType::TooMany,
+            "The directory gives scimgate's account fewer entries than this list has. Narrow the filter, or have the directory's \
+             administrator lift the size limit for that account (scimgate check tells how).",
+        ),
+        ResultCode::Busy | ResultCode::TimeLimitExceeded | ResultCode::AdminLimitExceeded => {
+            ScimError::unavailable(BUSY, "The directory is too busy for this now. Try again.")
+        }
+        ResultCode::Unavailable | ResultCode::UnwillingToPerform | ResultCode::Referral | ResultCode::AffectsMultipleDsas => {
+            tracing::warn!(%code, "the directory does not take the operation");
+            ScimError::unavailable(AWAY, "The directory does not take this change now; it may be read-only. Try again later.")
+        }
+        ResultCode::InsufficientAccessRights
+        | ResultCode::InvalidCredentials
+        | ResultCode::InappropriateAuthentication
+        | ResultCode::StrongerAuthRequired
+        | ResultCode::ConfidentialityRequired => {
+            tracing::error!(%code, "the directory refuses this to scimgate's account");
+            internal("The directory refuses this to scimgate's account; its administrator can run scimgate check.")
+        }
+        ResultCode::NoSuchObject => {
+            tracing::error!(base = %side.base, "the base does not exist in the directory");
+            internal("The branch configured for these resources does not exist in the directory; run scimgate check.")
+        }
+        ResultCode::Success
+        | ResultCode::OperationsError
+        | ResultCode::ProtocolError
+        | ResultCode::UnavailableCriticalExtension
+        | ResultCode::NotAllowedOnRdn
+        | ResultCode::Other(_) => {
+            tracing::error!(%code, "the directory refused unexpectedly");
+            internal("The directory refused this unexpectedly; scimgate's log has its code.")
+        }
+    }
+}
+
+fn internal(detail: &str) -> ScimError {
+    ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+}
+
+/// Another entry has the name.
+pub(super) fn taken(side: &ResourceMapping) -> ScimError {
+    ScimError::uniqueness(match side.ty.kind {
+        Kind::User => "Another user has this userName (or another value that must be unique, such as the email address).",
+        Kind::Group => "Another group has this displayName.",
+    })
+}
+
+/// An entry that is not managed through SCIM has the name.
+pub(super) fn unmanaged(kind: Kind) -> ScimError {
+    ScimError::uniqueness(format!(
+        "The directory has this {} already, but it is not managed through SCIM. To take such entries over, set \
+         provisioning.existing_users = true in scimgate's configuration (\"Provision existing users\").",
+        kind.name().to_ascii_lowercase()
+    ))
+}

@@ -1,0 +1,162 @@
+//! GET /Users, GET /Groups and queries by POST: the page, and the true number of all that match.
+
+use std::collections::HashMap;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::future::try_join_all;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Context, Service, Snapshot, error};
+use crate::directory::{Entry, Filter, SearchRequest};
+use crate::mapping::{Mapping, ResourceMapping, Targets, Translation, references_in};
+use crate::scim::{Kind, ListQuery, Projection, Resource, ScimError, list_response};
+
+/// Entries asked for by id in one search.
+const BATCH: usize = 100;
+/// Resources of one page that are completed side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+impl Service {
+    /// One page of a list.
+    pub async fn list(&self, cx: &mut Context, kind: Kind, query: &ListQuery) -> Result<Value, ScimError> {
+        let mapping = self.mapping().await?;
+        if kind == Kind::Group && !mapping.groups_sync {
+            return Ok(list_response(0, query.start_index, Vec::new()));
+        }
+        let side = mapping.of(kind);
+        let wanted = self.translate(&mapping, side, query).await?;
+        let search = Filter::all([side.visible(), wanted.search.clone()]);
+        let page = |total: usize| {
+            let start = query.start_index.saturating_sub(1).min(total);
+            start..start.saturating_add(query.count).min(total)
+        };
+        let (total, entries) = if wanted.exact && query.sort_by.is_none() && wanted.search.is_selective() {
+            // Few can match, so they are read at once.
+            let found = self.search(side, search, side.attributes(&query.projection)).await?;
+            let total = found.len();
+            (total, found.into_iter().skip(page(total).start).take(page(total).len()).collect())
+        } else {
+            let order = self.order(cx, &mapping, side, query, &wanted, search).await?;
+            let ids = order.get(page(order.len())).unwrap_or_default();
+            (order.len(), self.entries(side, ids, side.attributes(&query.projection)).await?)
+        };
+        let resources = self.resources(cx, &mapping, side, &entries, &query.projection).await?;
+        Ok(list_response(total, query.start_index, resources))
+    }
+
+    async fn translate(&self, mapping: &Mapping, side: &ResourceMapping, query: &ListQuery) -> Result<Translation, ScimError> {
+        let Some(filter) = &query.filter else { return Ok(Translation { search: Filter::everything(), exact: true }) };
+        let ids = references_in(filter);
+        let targets = if ids.is_empty() {
+            Targets::new()
+        } else {
+            self.cache.targets(&*self.directory, mapping, ids).await.map_err(|e| error::refused(side, e))?
+        };
+        side.translate(filter, &targets)
+    }
+
+    async fn search(&self, side: &ResourceMapping, filter: Filter, attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
+        let request = SearchRequest::below(&side.base, filter, attributes);
+        Ok(self.directory.search(&request).await.map_err(|e| error::refused(side, e))?.entries)
+    }
+
+    /// The ids of all that match, in an order that stays the same from page to page.
+    async fn order(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        query: &ListQuery,
+        wanted: &Translation,
+        search: Filter,
+    ) -> Result<Snapshot, ScimError> {
+        let plain = query.filter.is_none() && query.sort_by.is_none();
+        let key = || {
+            let filter = query.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+            let sort = query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{}\n{filter}\n{sort}\n{}", side.ty.kind.name(), query.descending)
+        };
+        let kept = if plain { self.whole.get(&side.ty.kind) } else { self.filtered.get(&key()) };
+        if let Some(order) = kept {
+            return Ok(order);
+        }
+        let order: Snapshot = if wanted.exact && query.sort_by.is_none() {
+            let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
+            found.iter().filter_map(|entry| uuid(side, entry)).collect()
+        } else {
+            self.evaluated(cx, mapping, side, query, search).await?
+        };
+        if plain {
+            self.whole.insert(side.ty.kind, order.clone());
+        } else {
+            self.filtered.insert(key(), order.clone());
+        }
+        Ok(order)
+    }
+
+    /// Reads whatever might match, evaluates the filter on each and sorts.
+    async fn evaluated(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        query: &ListQuery,
+        search: Filter,
+    ) -> Result<Snapshot, ScimError> {
+        let found = self.search(side, search, side.all_attributes()).await?;
+        let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
+        let mut matching: Vec<(Uuid, Resource)> = Vec::new();
+        for entry in &found {
+            let context = crate::mapping::ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+            let resource = side.read(entry, context);
+            if query.filter.as_ref().is_none_or(|filter| filter.matches(&resource))
+                && let Some(id) = uuid(side, entry)
+            {
+                matching.push((id, resource));
+            }
+        }
+        if let Some(path) = &query.sort_by {
+            crate::scim::sort(&mut matching, |(_, resource)| resource, path, query.descending);
+        }
+        Ok(matching.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The entries with these ids, in this order; those removed meanwhile are left out.
+    async fn entries(&self, side: &ResourceMapping, ids: &[Uuid], attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
+        let batch = |ids: &[Uuid]| {
+            let any = ids.iter().filter_map(|id| side.by_id(&id.to_string())).collect();
+            self.search(side, Filter::all([side.visible(), Filter::Or(any)]), attributes.clone())
+        };
+        let found = try_join_all(ids.chunks(BATCH).map(batch)).await?;
+        let mut by_id: HashMap<Uuid, Entry> =
+            found.into_iter().flatten().filter_map(|entry| uuid(side, &entry).map(|id| (id, entry))).collect();
+        Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+    }
+
+    async fn resources(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        entries: &[Entry],
+        projection: &Projection,
+    ) -> Result<Vec<Value>, ScimError> {
+        // Asked for together, so that the names are known when each is read.
+        self.names(mapping, entries.iter().flat_map(|entry| side.references(entry)).collect()).await?;
+        stream::iter(entries)
+            .map(|entry| async move {
+                self.cache.note(side, entry);
+                let resource = self.resource(&cx.base_url, mapping, side, entry, projection).await?;
+                Ok(projection.apply(resource, &side.ty))
+            })
+            .buffered(SIDE_BY_SIDE)
+            .try_collect()
+            .await
+    }
+}
+
+fn uuid(side: &ResourceMapping, entry: &Entry) -> Option<Uuid> {
+    side.id(entry).and_then(|id| Uuid::try_parse(id).ok())
+}
+

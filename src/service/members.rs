@@ -1,0 +1,141 @@
+//! Members of groups: values added and taken away, without reading the group.
+
+use super::{Service, error};
+use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
+use crate::mapping::{Mapping, ResourceMapping};
+use crate::membership::Home;
+use crate::scim::ScimError;
+
+/// How often a change is worked out anew when others change the same group.
+const ATTEMPTS: usize = 8;
+
+/// Members to add to a group and to take from it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Members {
+    pub(super) add: Vec<Dn>,
+    pub(super) remove: Vec<Dn>,
+}
+
+impl Members {
+    fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+
+    fn is_single(&self) -> bool {
+        self.add.len() + self.remove.len() == 1
+    }
+
+    fn modifications(&self, attribute: &str) -> Vec<Modification> {
+        let values = |names: &[Dn]| names.iter().map(|dn| dn.to_string().into_bytes()).collect::<Vec<_>>();
+        let mut changes = Vec::new();
+        // Adding first would do as well; taking away first lets a name return in another spelling.
+        if !self.remove.is_empty() {
+            changes.push(Modification::new(ModifyOp::Delete, attribute, values(&self.remove)));
+        }
+        if !self.add.is_empty() {
+            changes.push(Modification::new(ModifyOp::Add, attribute, values(&self.add)));
+        }
+        changes
+    }
+
+    /// What of it is still to be done.
+    fn missing_from(&self, entry: &Entry, attribute: &str) -> Self {
+        let present: std::collections::HashSet<_> =
+            entry.texts(attribute).filter_map(|text| text.parse::<Dn>().ok()).map(|dn| dn.key()).collect();
+        Self {
+            add: self.add.iter().filter(|dn| !present.contains(&dn.key())).cloned().collect(),
+            remove: self.remove.iter().filter(|dn| present.contains(&dn.key())).cloned().collect(),
+        }
+    }
+}
+
+impl Service {
+    /// Changes a group's members at once. A present member to be added and an absent one to be taken away are no errors.
+    pub(super) async fn change_members(
+        &self,
+        side: &ResourceMapping,
+        home: &Home,
+        identity: &Filter,
+        wanted: &Members,
+        extra: &[Modification],
+        read_back: &[String],
+    ) -> Result<Option<Entry>, DirectoryError> {
+        let Some(attribute) = side.member_attribute() else { return Ok(None) };
+        let mut members = wanted.clone();
+        let mut placeholder = false;
+        for _ in 0..ATTEMPTS {
+            if members.is_empty() {
+                return self.read_after(&home.dn, read_back).await;
+            }
+            let mut changes = extra.to_vec();
+            if placeholder {
+                changes.push(side.placeholder_change(attribute));
+            }
+            changes.extend(members.modifications(attribute));
+            match self.modify(&home.dn, &changes, identity, read_back).await {
+                Ok(entry) => return Ok(entry),
+                Err(error) if error.is(ResultCode::AttributeOrValueExists) || error.is(ResultCode::NoSuchAttribute) => {
+                    if members.is_single() && extra.is_empty() && !placeholder {
+                        return self.read_after(&home.dn, read_back).await;
+                    }
+                    // One value that is there, or is not, fails the whole: see what is left to do.
+                    let group = self.directory.search(&SearchRequest::entry(&home.dn, vec![attribute.to_owned()])).await?;
+                    let Some(group) = group.entries.first() else { return Err(error) };
+                    members = wanted.missing_from(group, attribute);
+                    placeholder = placeholder && !side.has_placeholder(group, attribute);
+                }
+                // It would be left without a member, which its class does not allow.
+                Err(error) if error.is(ResultCode::ObjectClassViolation) && !members.remove.is_empty() && !placeholder => {
+                    placeholder = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(DirectoryError::Refused { code: ResultCode::Busy, diagnostic: "others keep changing the group".to_owned() })
+    }
+
+    async fn read_after(&self, dn: &Dn, read_back: &[String]) -> Result<Option<Entry>, DirectoryError> {
+        if read_back.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.directory.search(&SearchRequest::entry(dn, read_back.to_vec())).await?.entries.into_iter().next())
+    }
+
+    /// The groups that name an entry, visible through SCIM or not.
+    async fn groups_naming(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Dn>, ScimError> {
+        let groups = &mapping.groups;
+        let Some(member) = groups.member_attribute() else { return Ok(Vec::new()) };
+        let filter = Filter::all([groups.class(), Filter::equal(member, dn.to_string())]);
+        let request = SearchRequest::below(&groups.base, filter, vec!["1.1".to_owned()]);
+        let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?;
+        Ok(found.entries.into_iter().map(|entry| entry.dn).collect())
+    }
+
+    /// Takes an entry out of every group that names it.
+    pub(super) async fn leave_groups(&self, mapping: &Mapping, dn: &Dn) -> Result<(), ScimError> {
+        let leave = Members { remove: vec![dn.clone()], ..Members::default() };
+        self.change_everywhere(mapping, dn, &leave).await
+    }
+
+    /// After a rename: where the directory did not do so itself, groups get the new name in place of the old.
+    pub(super) async fn follow_rename(&self, mapping: &Mapping, old: &Dn, new: &Dn) -> Result<(), ScimError> {
+        if old.key() == new.key() {
+            return Ok(());
+        }
+        let follow = Members { remove: vec![old.clone()], add: vec![new.clone()] };
+        self.change_everywhere(mapping, old, &follow).await
+    }
+
+    async fn change_everywhere(&self, mapping: &Mapping, dn: &Dn, change: &Members) -> Result<(), ScimError> {
+        for group in self.groups_naming(mapping, dn).await? {
+            let home = Home { dn: group, owned: true };
+            match self.change_members(&mapping.groups, &home, &Filter::everything(), change, &[], &[]).await {
+                Ok(_) => {}
+                // The group went away meanwhile.
+                Err(error) if error.is(ResultCode::NoSuchObject) => {}
+                Err(error) => return Err(error::refused(&mapping.groups, error)),
+            }
+        }
+        Ok(())
+    }
+}

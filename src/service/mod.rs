@@ -1,0 +1,216 @@
+//! SCIM operations, carried out in the directory. Knows neither HTTP nor LDAP's wire.
+
+mod confirm;
+mod create;
+mod delete;
+mod error;
+mod get;
+mod list;
+mod members;
+mod patch;
+mod replace;
+mod update;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use serde_json::Value;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
+use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping};
+use crate::membership::{Home, MembershipCache};
+use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError};
+
+/// How long an order of ids serves the pages of one walk through a list.
+const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(10);
+/// Orders kept at once.
+const SNAPSHOTS: u64 = 64;
+/// How long a request waits for the first connection to the directory.
+const FIRST_CONNECTION: Duration = Duration::from_secs(2);
+
+/// Who asks, and how.
+#[derive(Debug)]
+pub struct Context {
+    /// The SCIM base that clients reach us by, without a trailing slash.
+    pub base_url: String,
+    /// The client's configured name.
+    pub client: Arc<str>,
+    /// The request's id in logs.
+    pub request_id: Arc<str>,
+    /// Which oddities are accepted, and which were met.
+    pub dialect: Dialect,
+}
+
+/// A resource to be answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Served {
+    /// As the client asked for it.
+    pub resource: Value,
+    /// Its URL.
+    pub location: String,
+    /// Its entity tag.
+    pub version: Option<String>,
+}
+
+/// The order of a list: the ids of all that matched.
+type Snapshot = Arc<[Uuid]>;
+
+/// The SCIM operations.
+#[derive(Debug)]
+pub struct Service {
+    directory: Arc<dyn Directory>,
+    mapping: watch::Receiver<Option<Arc<Mapping>>>,
+    /// The schemas until the directory has told what it can hold.
+    schemas: Arc<SchemaRegistry>,
+    cache: MembershipCache,
+    /// Orders of whole branches: changed by creation and removal.
+    whole: Cache<Kind, Snapshot>,
+    /// Orders of filtered or sorted lists: changed by every write.
+    filtered: Cache<String, Snapshot>,
+    budgets: Budgets,
+}
+
+impl Service {
+    /// A service over a directory. The mapping arrives when the directory was first reached.
+    pub fn new(
+        directory: Arc<dyn Directory>,
+        mapping: watch::Receiver<Option<Arc<Mapping>>>,
+        schemas: Arc<SchemaRegistry>,
+        cache: MembershipCache,
+        budgets: Budgets,
+    ) -> Self {
+        let snapshots = || Cache::builder().max_capacity(SNAPSHOTS).time_to_live(SNAPSHOT_LIFETIME);
+        let filtered = Cache::builder().max_capacity(SNAPSHOTS).time_to_live(SNAPSHOT_LIFETIME).build();
+        Self { directory, mapping, schemas, cache, whole: snapshots().build(), filtered, budgets }
+    }
+
+    /// The schemas, narrowed to what the directory can hold as soon as that is known.
+    pub fn registry(&self) -> Arc<SchemaRegistry> {
+        self.mapping.borrow().as_ref().map_or_else(|| self.schemas.clone(), |mapping| mapping.registry.clone())
+    }
+
+    /// What a request may cost.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Asks the directory for a sign of life; the error says in one line what is wrong.
+    pub async fn health(&self) -> Result<(), String> {
+        let root = SearchRequest::entry(&Dn::root(), vec!["1.1".to_owned()]);
+        self.directory.search(&root).await.map_err(|error| error.to_string())?;
+        if self.mapping.borrow().is_none() {
+            return Err("the directory's schema does not fit the configured mapping; see the log".to_owned());
+        }
+        Ok(())
+    }
+
+    async fn mapping(&self) -> Result<Arc<Mapping>, ScimError> {
+        if let Some(mapping) = &*self.mapping.borrow() {
+            return Ok(mapping.clone());
+        }
+        let mut arriving = self.mapping.clone();
+        let first = tokio::time::timeout(FIRST_CONNECTION, arriving.wait_for(Option::is_some)).await;
+        match first {
+            Ok(Ok(mapping)) => mapping.clone().ok_or_else(error::unreachable),
+            Ok(Err(_)) | Err(_) => Err(error::unreachable()),
+        }
+    }
+
+    /// Where a resource is, as last seen or as the directory says now.
+    async fn home(&self, side: &ResourceMapping, id: &str, fresh: bool) -> Result<Arc<Home>, ScimError> {
+        if let Some(home) = self.cache.home(side.ty.kind, id).filter(|_| !fresh) {
+            return Ok(home);
+        }
+        let marks = side.attributes(&Projection::Only(Vec::new()));
+        let entry = self.find(side, id, marks).await?;
+        self.cache.note(side, &entry);
+        Ok(Arc::new(Home { owned: side.adoption(&entry).is_empty(), dn: entry.dn }))
+    }
+
+    /// Reads the entry of a resource.
+    async fn find(&self, side: &ResourceMapping, id: &str, attributes: Vec<String>) -> Result<Entry, ScimError> {
+        let filter = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let request = SearchRequest::below(&side.base, Filter::all([side.visible(), filter]), attributes);
+        let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
+        let entry = found.entries.into_iter().next();
+        if entry.is_none() {
+            self.cache.forget(side.ty.kind, id);
+        }
+        entry.ok_or_else(|| error::not_found(side.ty.kind, id))
+    }
+
+    /// The groups an entry is a member of.
+    async fn groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Name>, ScimError> {
+        let groups = &mapping.groups;
+        let Some(member) = groups.member_attribute().filter(|_| mapping.groups_sync) else { return Ok(Vec::new()) };
+        let filter = Filter::all([groups.visible(), Filter::equal(member, dn.to_string())]);
+        let request = SearchRequest::below(&groups.base, filter, groups.naming_attributes());
+        let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?;
+        Ok(found.entries.iter().filter_map(|entry| groups.name(entry)).collect())
+    }
+
+    /// An entry as the resource it is, with what it refers to.
+    async fn resource(
+        &self,
+        base_url: &str,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        entry: &Entry,
+        projection: &Projection,
+    ) -> Result<Resource, ScimError> {
+        let groups = match side.groups_path() {
+            Some(path) if projection.wants(&path) => Some(self.groups_of(mapping, &entry.dn).await?),
+            _ => None,
+        };
+        let names = self.names(mapping, side.references(entry)).await?;
+        Ok(side.read(entry, ReadContext { base_url, names: &names, groups: groups.as_deref() }))
+    }
+
+    async fn names(&self, mapping: &Mapping, references: Vec<Dn>) -> Result<Names, ScimError> {
+        if references.is_empty() {
+            return Ok(Names::new());
+        }
+        let found = self.cache.names(&*self.directory, mapping, &references).await;
+        found.map_err(|e| error::refused(&mapping.users, e))
+    }
+
+    /// An entry as the client asked for it.
+    async fn serve(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        entry: &Entry,
+        projection: &Projection,
+    ) -> Result<Served, ScimError> {
+        self.cache.note(side, entry);
+        let resource = self.resource(&cx.base_url, mapping, side, entry, projection).await?;
+        Ok(Served {
+            location: side.location(&cx.base_url, side.id(entry).unwrap_or_default()),
+            version: side.version(entry),
+            resource: projection.apply(resource, &side.ty),
+        })
+    }
+
+    /// Refuses writes to groups where the administrator switched them off.
+    fn check_groups(mapping: &Mapping, kind: Kind) -> Result<(), ScimError> {
+        match kind {
+            Kind::Group if !mapping.groups_sync => Err(error::groups_off()),
+            Kind::Group | Kind::User => Ok(()),
+        }
+    }
+
+    /// After a creation or removal.
+    fn branch_changed(&self, kind: Kind) {
+        self.whole.invalidate(&kind);
+        self.filtered.invalidate_all();
+    }
+
+    /// After a change to an entry.
+    fn entry_changed(&self) {
+        self.filtered.invalidate_all();
+    }
+}

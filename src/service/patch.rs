@@ -1,0 +1,129 @@
+//! PATCH /Users/{id}, PATCH /Groups/{id}.
+
+use super::members::Members;
+use super::{Context, Served, Service, error};
+use crate::directory::{DirectoryError, Entry, Modification, ResultCode};
+use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
+use crate::membership::Home;
+use crate::scim::patch::PatchRequest;
+use crate::scim::{Kind, Projection, ScimError, Tolerance};
+
+impl Service {
+    /// Applies the operations, all or none. `None` for a group, unless attributes were asked for: its members may be many.
+    pub async fn patch(
+        &self,
+        cx: &mut Context,
+        kind: Kind,
+        id: &str,
+        patch: &PatchRequest,
+        projection: &Projection,
+    ) -> Result<Option<Served>, ScimError> {
+        let mapping = self.mapping().await?;
+        Self::check_groups(&mapping, kind)?;
+        let side = mapping.of(kind);
+        let answer = kind == Kind::User || projection.explicit();
+        match side.plan(patch)? {
+            Plan::Direct(changes) if !changes.is_empty() => {
+                let entry = self.patch_directly(side, id, &changes, &side.attributes(projection)).await?;
+                self.entry_changed();
+                return self.serve(cx, &mapping, side, &entry, projection).await.map(Some);
+            }
+            Plan::Members { change, name } => {
+                let home = self.home(side, id, false).await?;
+                if name.is_none_or(|name| side.is_named(&home.dn, &name)) {
+                    let entry = self.patch_members(cx, &mapping, side, id, &change, answer.then_some(projection)).await?;
+                    self.entry_changed();
+                    return match entry {
+                        Some(entry) => self.serve(cx, &mapping, side, &entry, projection).await.map(Some),
+                        None => Ok(None),
+                    };
+                }
+            }
+            Plan::Direct(_) | Plan::ReadModifyWrite => {}
+        }
+        let served = self
+            .update(cx, &mapping, side, id, projection, |old, dialect| {
+                let mut new = old.clone();
+                patch.apply(&mut new, &side.ty, dialect)?;
+                Ok(new)
+            })
+            .await?;
+        Ok(answer.then_some(served))
+    }
+
+    async fn patch_directly(
+        &self,
+        side: &ResourceMapping,
+        id: &str,
+        changes: &[Modification],
+        read_back: &[String],
+    ) -> Result<Entry, ScimError> {
+        let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let done = self
+            .at_home(side, id, async |home| {
+                let changes: Vec<Modification> = changes.iter().cloned().chain(side.adoption_of(home.owned)).collect();
+                self.modify(&home.dn, &changes, &identity, read_back).await
+            })
+            .await?;
+        done.ok_or_else(|| error::not_found(side.ty.kind, id))
+    }
+
+    async fn patch_members(
+        &self,
+        cx: &mut Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        id: &str,
+        change: &MemberChange,
+        answer: Option<&Projection>,
+    ) -> Result<Option<Entry>, ScimError> {
+        let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let ids = change.add.iter().chain(&change.remove).map(String::as_str);
+        let targets = self.cache.targets(&*self.directory, mapping, ids).await.map_err(|e| error::refused(side, e))?;
+        if change.add.iter().any(|id| !targets.contains_key(id)) {
+            cx.dialect.accept(Tolerance::UnknownMember);
+        }
+        let names = |ids: &[String]| ids.iter().filter_map(|id| targets.get(id)).cloned().collect();
+        let members = Members { add: names(&change.add), remove: names(&change.remove) };
+        let read_back = answer.map(|projection| side.attributes(projection)).unwrap_or_default();
+        self.at_home(side, id, async |home| {
+            let adoption: Vec<Modification> = side.adoption_of(home.owned).collect();
+            self.change_members(side, home, &identity, &members, &adoption, &read_back).await
+        })
+        .await
+    }
+
+    /// Runs a write where the resource was last seen, and once more where the directory says it is, if it was not there.
+    async fn at_home<T>(
+        &self,
+        side: &ResourceMapping,
+        id: &str,
+        write: impl AsyncFn(&Home) -> Result<T, DirectoryError>,
+    ) -> Result<T, ScimError> {
+        let mut fresh = false;
+        loop {
+            let home = self.home(side, id, fresh).await?;
+            match write(&home).await {
+                Ok(done) => {
+                    if !home.owned {
+                        self.cache.forget(side.ty.kind, id);
+                    }
+                    return Ok(done);
+                }
+                Err(error) if !fresh && elsewhere(&error, &home) => {
+                    self.cache.forget(side.ty.kind, id);
+                    fresh = true;
+                }
+                Err(error) if error.is(ResultCode::NoSuchObject) => return Err(error::not_found(side.ty.kind, id)),
+                Err(error) => return Err(error::refused(side, error)),
+            }
+        }
+    }
+}
+
+/// Whether the entry is not, or not as, it was remembered.
+fn elsewhere(error: &DirectoryError, home: &Home) -> bool {
+    error.is(ResultCode::NoSuchObject)
+        || error.is(ResultCode::AssertionFailed)
+        || (!home.owned && error.is(ResultCode::AttributeOrValueExists))
+}

@@ -1,0 +1,123 @@
+//! Read, work out the difference, write it: for what the operations alone do not say. Guarded by the entry's change mark, so
+//! that a change made in between is not overwritten but taken into account.
+
+use super::{Context, Served, Service, error};
+use crate::directory::{Entry, Filter, ResultCode};
+use crate::mapping::{Change, Mapping, ResourceMapping, Targets};
+use crate::scim::{Dialect, Projection, Resource, ScimError, Tolerance};
+
+/// How often it starts over when others change the same entry.
+const ATTEMPTS: usize = 10;
+
+impl Service {
+    /// Turns a resource into what `next` makes of it.
+    pub(super) async fn update(
+        &self,
+        cx: &mut Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        id: &str,
+        projection: &Projection,
+        next: impl Fn(&Resource, &mut Dialect) -> Result<Resource, ScimError>,
+    ) -> Result<Served, ScimError> {
+        for _ in 0..ATTEMPTS {
+            let entry = self.find(side, id, side.all_attributes()).await?;
+            let names = self.names(mapping, side.references(&entry)).await?;
+            let context = crate::mapping::ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+            let old = side.read(&entry, context);
+            let new = next(&old, &mut cx.dialect)?;
+            let targets = self.both_targets(cx, mapping, side, &entry, (&old, &new)).await?;
+            let change = side.change(&entry, &old, &new, &targets)?;
+            if change.is_empty() {
+                return self.serve(cx, mapping, side, &entry, projection).await;
+            }
+            match self.apply(mapping, side, id, &entry, &change, projection).await? {
+                Some(after) => {
+                    self.entry_changed();
+                    return self.serve(cx, mapping, side, &after, projection).await;
+                }
+                None => self.cache.forget(side.ty.kind, id),
+            }
+        }
+        Err(error::contended())
+    }
+
+    /// The entries that the resource refers to before and after.
+    async fn both_targets(
+        &self,
+        cx: &mut Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        entry: &Entry,
+        (old, new): (&Resource, &Resource),
+    ) -> Result<Targets, ScimError> {
+        let names = self.names(mapping, side.references(entry)).await?;
+        let mut targets = Targets::new();
+        for dn in side.references(entry) {
+            if let Some(name) = names.get(&dn.key()) {
+                targets.entry(name.id.to_string()).or_insert(dn);
+            }
+        }
+        debug_assert!(side.referenced_ids(old).iter().all(|id| targets.contains_key(id)), "every reference was just read");
+        let ids = side.referenced_ids(new);
+        let unknown: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !targets.contains_key(*id)).collect();
+        if !unknown.is_empty() {
+            let found = self.cache.targets(&*self.directory, mapping, unknown.iter().copied()).await;
+            targets.extend(found.map_err(|e| error::refused(side, e))?);
+            if unknown.iter().any(|id| !targets.contains_key(*id)) {
+                cx.dialect.accept(Tolerance::UnknownMember);
+            }
+        }
+        Ok(targets)
+    }
+
+    /// Carries a change out; `None` if the entry was changed meanwhile.
+    async fn apply(
+        &self,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        id: &str,
+        entry: &Entry,
+        change: &Change,
+        projection: &Projection,
+    ) -> Result<Option<Entry>, ScimError> {
+        let read_back = side.attributes(projection);
+        let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let unchanged = Filter::all([identity.clone(), side.unchanged(entry)]);
+        let Some(rdn) = &change.rename else {
+            return match self.modify(&entry.dn, &change.modifications, &unchanged, &read_back).await {
+                Ok(after) => Ok(after),
+                Err(error) if meanwhile(&error) => Ok(None),
+                Err(error) => Err(error::refused(side, error)),
+            };
+        };
+        // The rename comes first: it is what is likely to be refused, and then nothing has been changed.
+        match self.rename(&entry.dn, rdn, &unchanged, &identity).await {
+            Ok(()) => {}
+            Err(error) if meanwhile(&error) => return Ok(None),
+            Err(error) => return Err(error::refused(side, error)),
+        }
+        self.cache.forget(side.ty.kind, id);
+        let dn = entry.dn.renamed(rdn.clone());
+        if !change.modifications.is_empty()
+            && let Err(error) = self.modify(&dn, &change.modifications, &identity, &[]).await
+        {
+            if let Some(old) = entry.dn.rdn()
+                && let Err(back) = self.rename(&dn, old, &identity, &identity).await
+            {
+                tracing::error!(id, "a rename could not be taken back after its changes were refused: {back}");
+            }
+            return Err(error::refused(side, error));
+        }
+        self.follow_rename(mapping, &entry.dn, &dn).await?;
+        self.find(side, id, read_back).await.map(Some)
+    }
+}
+
+/// Whether the refusal means that the entry is no longer as it was read.
+fn meanwhile(error: &crate::directory::DirectoryError) -> bool {
+    error.is(ResultCode::AssertionFailed)
+        || error.is(ResultCode::NoSuchObject)
+        || error.is(ResultCode::NoSuchAttribute)
+        || error.is(ResultCode::AttributeOrValueExists)
+}
