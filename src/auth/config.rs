@@ -10,12 +10,12 @@ use super::scope::Scopes;
 #[derive(Debug, Clone, Default)]
 pub struct AuthConfig {
     /// In the file's order. Two keys may bear one name while a client moves from the old to the new.
-    pub api_keys: Vec<ApiKey>,
+    pub api_keys: Vec<ApiKeyConfig>,
 }
 
 /// One `[[auth.api_keys]]`.
-#[derive(Debug, Clone)]
-pub struct ApiKey {
+#[derive(Clone)]
+pub struct ApiKeyConfig {
     /// The client's name in logs, limits and the audit.
     pub name: Arc<str>,
     /// SHA-256 of the key. A key is 256 random bits, so a slow hash would add nothing.
@@ -24,4 +24,11 @@ pub struct ApiKey {
     pub scopes: Scopes,
     /// Refused from this instant on.
     pub expires: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for ApiKeyConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, digest: _, scopes, expires } = self;
+        f.debug_struct("ApiKeyConfig").field("name", name).field("scopes", scopes).field("expires", expires).finish_non_exhaustive()
+    }
 }

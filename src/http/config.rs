@@ -15,12 +15,11 @@ pub struct HttpConfig {
     pub tls: Option<TlsConfig>,
     /// From the TCP connection to the end of the TLS handshake.
     pub handshake_timeout: Duration,
-    /// From the first byte of a request to the end of its head.
+    /// From the moment a connection could carry a request to the end of the request's head: an idle HTTP/1.1 connection is
+    /// closed after it, and a slow one too.
     pub header_timeout: Duration,
     /// From the end of the head to the answer, the body included.
     pub request_timeout: Duration,
-    /// A connection without a request for so long is closed.
-    pub idle_timeout: Duration,
     /// Connections served at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// The largest request body, in bytes.

@@ -69,7 +69,7 @@ impl LdapDirectory {
     }
 
     /// Unbinds. Operations under way are lost, so this comes last.
-    pub async fn close(mut self) {
+    pub async fn close(&self) {
         self.pool.close().await;
     }
 

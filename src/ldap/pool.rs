@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::config::LdapConfig;
@@ -67,7 +68,7 @@ struct Shared {
 pub(super) struct Pool {
     shared: Arc<Shared>,
     next: AtomicUsize,
-    supervisors: Vec<JoinHandle<()>>,
+    supervisors: TaskTracker,
 }
 
 impl Pool {
@@ -83,7 +84,10 @@ impl Pool {
             trouble: Mutex::new("no connection has been made yet".to_owned()),
             closed: CancellationToken::new(),
         });
-        let supervisors = (0..shared.slots.len()).map(|slot| tokio::spawn(supervise(shared.clone(), slot))).collect();
+        let supervisors = TaskTracker::new();
+        for slot in 0..shared.slots.len() {
+            supervisors.spawn(supervise(shared.clone(), slot));
+        }
         Self { shared, next: AtomicUsize::new(0), supervisors }
     }
 
@@ -122,11 +126,10 @@ impl Pool {
     }
 
     /// Unbinds every connection.
-    pub(super) async fn close(&mut self) {
+    pub(super) async fn close(&self) {
         self.shared.closed.cancel();
-        for supervisor in self.supervisors.drain(..) {
-            let _ = supervisor.await;
-        }
+        self.supervisors.close();
+        self.supervisors.wait().await;
     }
 }
 

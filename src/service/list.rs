@@ -20,9 +20,42 @@ const SIDE_BY_SIDE: usize = 16;
 impl Service {
     /// One page of a list.
     pub async fn list(&self, cx: &mut Context, kind: Kind, query: &ListQuery) -> Result<Value, ScimError> {
+        let (total, resources) = self.page(cx, kind, query).await?;
+        Ok(list_response(total, query.start_index, resources))
+    }
+
+    /// One page over both resource types, users first (RFC 7644 section 3.4.2.1). A type that lacks an attribute of the query
+    /// has no resource that matches; a query that fits neither is refused.
+    pub async fn search_all(&self, cx: &mut Context, body: &Value) -> Result<Value, ScimError> {
+        let registry = self.registry();
+        let mut queries = Vec::new();
+        let mut refusal = None;
+        for kind in [Kind::User, Kind::Group] {
+            match ListQuery::from_search_request(body, registry.get(kind), &self.budgets, &mut cx.dialect) {
+                Ok(query) => queries.push((kind, query)),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        if let (true, Some(error)) = (queries.is_empty(), refusal) {
+            return Err(error);
+        }
+        let start_index = queries.first().map_or(1, |(_, query)| query.start_index);
+        let (mut total, mut resources) = (0, Vec::new());
+        for (kind, mut query) in queries {
+            query.start_index = start_index.saturating_sub(total).max(1);
+            query.count -= resources.len();
+            let (matching, page) = self.page(cx, kind, &query).await?;
+            total += matching;
+            resources.extend(page);
+        }
+        Ok(list_response(total, start_index, resources))
+    }
+
+    /// How many match, and those of the page.
+    async fn page(&self, cx: &mut Context, kind: Kind, query: &ListQuery) -> Result<(usize, Vec<Value>), ScimError> {
         let mapping = self.mapping().await?;
         if kind == Kind::Group && !mapping.groups_sync {
-            return Ok(list_response(0, query.start_index, Vec::new()));
+            return Ok((0, Vec::new()));
         }
         let side = mapping.of(kind);
         let wanted = self.translate(&mapping, side, query).await?;
@@ -42,7 +75,7 @@ impl Service {
             (order.len(), self.entries(side, ids, side.attributes(&query.projection)).await?)
         };
         let resources = self.resources(cx, &mapping, side, &entries, &query.projection).await?;
-        Ok(list_response(total, query.start_index, resources))
+        Ok((total, resources))
     }
 
     async fn translate(&self, mapping: &Mapping, side: &ResourceMapping, query: &ListQuery) -> Result<Translation, ScimError> {
@@ -144,19 +177,25 @@ impl Service {
     ) -> Result<Vec<Value>, ScimError> {
         // Asked for together, so that the names are known when each is read.
         self.names(mapping, entries.iter().flat_map(|entry| side.references(entry)).collect()).await?;
-        stream::iter(entries)
-            .map(|entry| async move {
-                self.cache.note(side, entry);
-                let resource = self.resource(&cx.base_url, mapping, side, entry, projection).await?;
-                Ok(projection.apply(resource, &side.ty))
-            })
-            .buffered(SIDE_BY_SIDE)
-            .try_collect()
-            .await
+        let base_url = cx.base_url.as_str();
+        let serving: Vec<_> = entries.iter().map(|entry| self.item(base_url, mapping, side, entry, projection)).collect();
+        stream::iter(serving).buffered(SIDE_BY_SIDE).try_collect().await
+    }
+
+    async fn item(
+        &self,
+        base_url: &str,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        entry: &Entry,
+        projection: &Projection,
+    ) -> Result<Value, ScimError> {
+        self.cache.note(side, entry);
+        let resource = self.resource(base_url, mapping, side, entry, projection).await?;
+        Ok(projection.apply(resource, &side.ty))
     }
 }
 
 fn uuid(side: &ResourceMapping, entry: &Entry) -> Option<Uuid> {
     side.id(entry).and_then(|id| Uuid::try_parse(id).ok())
 }
-

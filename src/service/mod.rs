@@ -55,6 +55,24 @@ pub struct Served {
     pub version: Option<String>,
 }
 
+/// What a change is answered by.
+#[derive(Debug, Clone, Copy)]
+pub enum Projected<'a> {
+    /// Nothing: what was written is not read back.
+    Nothing,
+    /// The resource as it is afterwards.
+    Resource(&'a Projection),
+}
+
+impl<'a> Projected<'a> {
+    fn projection(self) -> Option<&'a Projection> {
+        match self {
+            Self::Nothing => None,
+            Self::Resource(projection) => Some(projection),
+        }
+    }
+}
+
 /// The order of a list: the ids of all that matched.
 type Snapshot = Arc<[Uuid]>;
 

@@ -1,7 +1,9 @@
 //! PATCH /Users/{id}, PATCH /Groups/{id}.
 
+use std::sync::Arc;
+
 use super::members::Members;
-use super::{Context, Served, Service, error};
+use super::{Context, Projected, Served, Service, error};
 use crate::directory::{DirectoryError, Entry, Modification, ResultCode};
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
@@ -9,29 +11,31 @@ use crate::scim::patch::PatchRequest;
 use crate::scim::{Kind, Projection, ScimError, Tolerance};
 
 impl Service {
-    /// Applies the operations, all or none. `None` for a group, unless attributes were asked for: its members may be many.
+    /// Applies the operations, all or none.
     pub async fn patch(
         &self,
         cx: &mut Context,
         kind: Kind,
         id: &str,
         patch: &PatchRequest,
-        projection: &Projection,
+        answer: Projected<'_>,
     ) -> Result<Option<Served>, ScimError> {
         let mapping = self.mapping().await?;
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
-        let answer = kind == Kind::User || projection.explicit();
+        let nothing = Projection::Only(Vec::new());
+        let projection = answer.projection().unwrap_or(&nothing);
         match side.plan(patch)? {
             Plan::Direct(changes) if !changes.is_empty() => {
                 let entry = self.patch_directly(side, id, &changes, &side.attributes(projection)).await?;
                 self.entry_changed();
-                return self.serve(cx, &mapping, side, &entry, projection).await.map(Some);
+                let served = self.serve(cx, &mapping, side, &entry, projection).await?;
+                return Ok(answer.projection().map(|_| served));
             }
             Plan::Members { change, name } => {
                 let home = self.home(side, id, false).await?;
                 if name.is_none_or(|name| side.is_named(&home.dn, &name)) {
-                    let entry = self.patch_members(cx, &mapping, side, id, &change, answer.then_some(projection)).await?;
+                    let entry = self.patch_members(cx, &mapping, side, id, &change, answer.projection()).await?;
                     self.entry_changed();
                     return match entry {
                         Some(entry) => self.serve(cx, &mapping, side, &entry, projection).await.map(Some),
@@ -48,7 +52,7 @@ impl Service {
                 Ok(new)
             })
             .await?;
-        Ok(answer.then_some(served))
+        Ok(answer.projection().map(|_| served))
     }
 
     async fn patch_directly(
@@ -59,13 +63,12 @@ impl Service {
         read_back: &[String],
     ) -> Result<Entry, ScimError> {
         let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
-        let done = self
-            .at_home(side, id, async |home| {
-                let changes: Vec<Modification> = changes.iter().cloned().chain(side.adoption_of(home.owned)).collect();
-                self.modify(&home.dn, &changes, &identity, read_back).await
-            })
-            .await?;
-        done.ok_or_else(|| error::not_found(side.ty.kind, id))
+        let identity = &identity;
+        let write = |home: Arc<Home>| async move {
+            let changes: Vec<Modification> = changes.iter().cloned().chain(side.adoption_of(home.owned)).collect();
+            self.modify(&home.dn, &changes, identity, read_back).await
+        };
+        self.at_home(side, id, write).await?.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
 
     async fn patch_members(
@@ -86,24 +89,25 @@ impl Service {
         let names = |ids: &[String]| ids.iter().filter_map(|id| targets.get(id)).cloned().collect();
         let members = Members { add: names(&change.add), remove: names(&change.remove) };
         let read_back = answer.map(|projection| side.attributes(projection)).unwrap_or_default();
-        self.at_home(side, id, async |home| {
+        let (identity, members, read_back) = (&identity, &members, &read_back);
+        let write = |home: Arc<Home>| async move {
             let adoption: Vec<Modification> = side.adoption_of(home.owned).collect();
-            self.change_members(side, home, &identity, &members, &adoption, &read_back).await
-        })
-        .await
+            self.change_members(side, &home, identity, members, &adoption, read_back).await
+        };
+        self.at_home(side, id, write).await
     }
 
     /// Runs a write where the resource was last seen, and once more where the directory says it is, if it was not there.
-    async fn at_home<T>(
+    async fn at_home<T, F: Future<Output = Result<T, DirectoryError>>>(
         &self,
         side: &ResourceMapping,
         id: &str,
-        write: impl AsyncFn(&Home) -> Result<T, DirectoryError>,
+        write: impl Fn(Arc<Home>) -> F,
     ) -> Result<T, ScimError> {
         let mut fresh = false;
         loop {
             let home = self.home(side, id, fresh).await?;
-            match write(&home).await {
+            match write(home.clone()).await {
                 Ok(done) => {
                     if !home.owned {
                         self.cache.forget(side.ty.kind, id);

@@ -1,11 +1,9 @@
-//! Stub
-use std::time::Duration;
-/// m
-#[derive(Debug)]
-pub struct Metrics;
-impl Metrics {
-    /// x
-    pub fn directory_operation(&self, _o: &'static str, _r: &'static str, _e: Duration) {}
-    /// y
-    pub fn connections(&self, _c: i64) {}
-}
+//! Logs and metrics. Neither ever holds a credential or the value of an attribute.
+
+mod config;
+mod logging;
+mod metrics;
+
+pub use config::{LogConfig, LogFormat};
+pub use logging::init;
+pub use metrics::{Metrics, Refusal};

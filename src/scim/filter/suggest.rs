@@ -1,5 +1,6 @@
 //! "Did you mean": the attribute whose name is nearest to an unknown one.
 
+use crate::scim::text::edit_distance;
 use crate::scim::{BoundPath, ResourceType};
 
 /// Longest name worth comparing, in bytes. Names are shorter; a client's text may be anything.
@@ -16,7 +17,7 @@ pub(crate) fn closest(text: &str, ty: &ResourceType) -> Option<String> {
         let full = path.to_string();
         let short =
             full.strip_prefix(path.extension.as_deref().unwrap_or_default()).map_or(&*full, |s| s.trim_start_matches(':'));
-        let distance = distance(&wanted, &short.to_ascii_lowercase()).min(distance(&wanted, &full.to_ascii_lowercase()));
+        let distance = edit_distance(&wanted, &short.to_ascii_lowercase()).min(edit_distance(&wanted, &full.to_ascii_lowercase()));
         if distance <= 2 && distance * 2 <= wanted.len() && best.as_ref().is_none_or(|(least, _)| distance < *least) {
             best = Some((distance, full));
         }
@@ -33,26 +34,4 @@ pub(crate) fn closest(text: &str, ty: &ResourceType) -> Option<String> {
         }
     }
     best.map(|(_, name)| name)
-}
-
-/// Letters to insert, delete or change to make one of the other.
-fn distance(from: &str, to: &str) -> usize {
-    if from.len().abs_diff(to.len()) > 2 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (b, cell) in to.bytes().zip(row.iter_mut().skip(1)) {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = *cell;
-            left = changed.min(diagonal + 1).min(left + 1);
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }

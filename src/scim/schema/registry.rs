@@ -72,6 +72,27 @@ impl SchemaRegistry {
         self.schemas().find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
+    /// The same with some of the schemas that ship with the program replaced.
+    #[must_use]
+    pub fn replaced(&self, user: Option<Schema>, enterprise_user: Option<Schema>, group: Option<Schema>) -> Self {
+        let (mut users, mut groups) = (ResourceType::clone(&self.user), ResourceType::clone(&self.group));
+        users.schema = user.unwrap_or(users.schema);
+        groups.schema = group.unwrap_or(groups.schema);
+        if let (Some(first), Some(schema)) = (users.extensions.first_mut(), enterprise_user) {
+            *first = schema;
+        }
+        Self { user: Arc::new(users), group: Arc::new(groups) }
+    }
+
+    /// The same with further extensions.
+    #[must_use]
+    pub fn extended(&self, of_users: Vec<Schema>, of_groups: Vec<Schema>) -> Self {
+        let (mut users, mut groups) = (ResourceType::clone(&self.user), ResourceType::clone(&self.group));
+        users.extensions.extend(of_users);
+        groups.extensions.extend(of_groups);
+        Self { user: Arc::new(users), group: Arc::new(groups) }
+    }
+
     /// The same schemas without what is not kept. `keep` is asked for each sub-attribute, and for each attribute that has none.
     /// What has nothing left goes too.
     #[must_use]

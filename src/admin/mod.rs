@@ -1,0 +1,117 @@
+//! The administrator's listener: health for whoever starts and stops us, metrics for whoever watches.
+
+mod config;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::AdminConfig;
+
+use crate::http::Gateway;
+use crate::telemetry::Metrics;
+
+/// What the pages show.
+#[derive(Debug, Clone)]
+pub struct AdminState {
+    /// Asked whether the directory answers.
+    pub gateway: Arc<Gateway>,
+    /// Printed on `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Not ready any more once this is cancelled.
+    pub closing: CancellationToken,
+}
+
+/// A bound socket that does not accept yet.
+#[derive(Debug)]
+pub struct AdminListener(TcpListener);
+
+impl AdminListener {
+    /// Binds.
+    ///
+    /// # Errors
+    /// The address is taken or not ours.
+    pub async fn bind(config: &AdminConfig) -> io::Result<Self> {
+        TcpListener::bind(config.listen).await.map(Self)
+    }
+
+    /// The address it is bound to.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Serves until `end`: while requests in flight are finished, it goes on telling that we are not ready.
+    pub async fn run(self, state: AdminState, end: CancellationToken, connections: TaskTracker) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.0.accept() => accepted,
+                () = end.cancelled() => return,
+            };
+            if let Ok((stream, _)) = accepted {
+                connections.spawn(serve(stream, state.clone(), end.clone()));
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, state: AdminState, end: CancellationToken) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let state = state.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &state).await) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = end.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n".to_owned());
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return answer;
+    }
+    match request.uri().path() {
+        "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" if state.closing.is_cancelled() => text(StatusCode::SERVICE_UNAVAILABLE, "closing\n".to_owned()),
+        "/readyz" => match state.gateway.service().health().await {
+            Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
+            Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
+        },
+        "/metrics" => {
+            let mut answer = text(StatusCode::OK, state.metrics.text());
+            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            answer.headers_mut().insert(CONTENT_TYPE, kind);
+            answer
+        }
+        "/" => text(StatusCode::OK, "scimgate: /livez, /readyz, /metrics\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,152 @@
+//! The composition root: from a configuration to a running gateway. Nothing here decides; it only connects.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{AdminListener, AdminState};
+use crate::auth::Authenticator;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::directory::Capabilities;
+use crate::http::{self, Gateway, Listener};
+use crate::ldap::LdapDirectory;
+use crate::limit::RateLimiter;
+use crate::mapping::{Mapping, MappingConfig};
+use crate::membership::MembershipCache;
+use crate::resources::Resources;
+use crate::service::Service;
+use crate::telemetry::Metrics;
+
+/// Why the gateway could not start: one line that names the key or file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct App {
+    /// Where SCIM is served.
+    pub scim_address: SocketAddr,
+    /// Where health and metrics are served.
+    pub admin_address: SocketAddr,
+    gateway: Arc<Gateway>,
+    directory: Arc<LdapDirectory>,
+    /// No new requests.
+    closing: CancellationToken,
+    /// No admin requests either.
+    end: CancellationToken,
+    connections: TaskTracker,
+    admin_connections: TaskTracker,
+    drain: Duration,
+}
+
+impl App {
+    /// Reads every file that is named, binds, and begins to serve. The directory is connected to in the background.
+    ///
+    /// # Errors
+    /// What cannot be read or bound.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let resources = Resources::load(&config.data).map_err(|error| StartError(error.to_string()))?;
+        let tls = config.server.tls.as_ref().map(http::server_config).transpose().map_err(StartError)?;
+        let metrics = Arc::new(Metrics::default());
+        if let Some(end) = config.server.tls.as_ref().and_then(|tls| http::certificate_end(&tls.certificate)) {
+            // Exact for the next hundred million years.
+            #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
+            metrics.certificate_ends(end as f64);
+        }
+        let bound = |what: &str, address: SocketAddr| {
+            let what = what.to_owned();
+            move |error: std::io::Error| StartError(format!("{what}: {address}: {error}"))
+        };
+        let listener = Listener::bind(&config.server, tls).map_err(bound("server.listen", config.server.listen))?;
+        let admin = AdminListener::bind(&config.admin).await.map_err(bound("admin.listen", config.admin.listen))?;
+        let scim_address = listener.address().map_err(bound("server.listen", config.server.listen))?;
+        let admin_address = admin.address().map_err(bound("admin.listen", config.admin.listen))?;
+        let directory = Arc::new(LdapDirectory::start(config.directory, metrics.clone()).map_err(StartError)?);
+        let schemas = Arc::new(resources.registry.clone());
+        let mapping = watch::Sender::new(None);
+        let service = Service::new(
+            directory.clone(),
+            mapping.subscribe(),
+            schemas,
+            MembershipCache::new(config.cache),
+            config.budgets,
+        );
+        tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
+        let authenticator = Authenticator::new(config.auth, Arc::new(SystemClock));
+        let limiter = RateLimiter::new(config.limits);
+        let gateway =
+            Arc::new(Gateway::new(&config.server, service, authenticator, limiter, config.clients, metrics.clone()));
+        let (closing, end) = (CancellationToken::new(), CancellationToken::new());
+        let (connections, admin_connections) = (TaskTracker::new(), TaskTracker::new());
+        tokio::spawn(listener.run(gateway.clone(), closing.clone(), connections.clone()));
+        let state = AdminState { gateway: gateway.clone(), metrics, closing: closing.clone() };
+        tokio::spawn(admin.run(state, end.clone(), admin_connections.clone()));
+        tracing::info!(scim = %scim_address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), "serving");
+        Ok(Self {
+            scim_address,
+            admin_address,
+            gateway,
+            directory,
+            closing,
+            end,
+            connections,
+            admin_connections,
+            drain: config.server.drain,
+        })
+    }
+
+    /// Takes no further requests and finishes those in flight, for as long as `server.drain` says or until `at_once`.
+    pub async fn stop(self, at_once: impl Future<Output = ()>) {
+        self.closing.cancel();
+        self.connections.close();
+        let drained = async {
+            self.connections.wait().await;
+            self.gateway.finish_writes().await;
+        };
+        tokio::select! {
+            () = drained => tracing::info!("every request is finished"),
+            () = tokio::time::sleep(self.drain) => tracing::warn!("requests in flight are cut off: server.drain is over"),
+            () = at_once => tracing::warn!("requests in flight are cut off by a second signal"),
+        }
+        self.end.cancel();
+        self.admin_connections.close();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.admin_connections.wait()).await;
+        self.directory.close().await;
+    }
+}
+
+/// Compiles the mapping whenever the directory tells anew what it can hold.
+async fn keep_compiled(
+    mut capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
+    mapping: watch::Sender<Option<Arc<Mapping>>>,
+    config: MappingConfig,
+    Resources { registry, maps }: Resources,
+) {
+    loop {
+        let known = capabilities.borrow_and_update().clone();
+        if let Some(known) = known {
+            match Mapping::compile(&config, &registry, [&maps[0], &maps[1]], &known) {
+                Ok(compiled) => {
+                    for remark in &compiled.remarks {
+                        tracing::warn!("{remark}");
+                    }
+                    mapping.send_replace(Some(Arc::new(compiled.mapping)));
+                }
+                Err(error) => {
+                    for line in error.0 {
+                        tracing::error!("{line}");
+                    }
+                }
+            }
+        }
+        if capabilities.changed().await.is_err() {
+            return;
+        }
+    }
+}

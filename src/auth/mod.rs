@@ -1,0 +1,83 @@
+//! Who asks, and what that one may do.
+
+mod api_key;
+mod config;
+mod scope;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use jiff::Timestamp;
+
+pub use api_key::{ApiKeys, GeneratedKey};
+pub use config::{ApiKeyConfig, AuthConfig};
+pub use scope::{Scope, Scopes, UnknownScope};
+
+use crate::clock::Clock;
+
+/// A client that proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Its configured name.
+    pub client: Arc<str>,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+/// Why a credential was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// None was given.
+    Missing,
+    /// It is not of a form that is accepted here.
+    Malformed,
+    /// It is none of ours.
+    Unknown,
+    /// It was one of ours.
+    Expired,
+}
+
+/// What a scheme says of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemeOutcome {
+    /// The request holds no credential of this kind.
+    NotPresented,
+    /// It does, and it is good.
+    Accepted(Principal),
+    /// It does, and it is not.
+    Rejected(Rejection),
+}
+
+/// One way to sign in.
+pub trait AuthScheme: Send + Sync + std::fmt::Debug {
+    /// Looks at a request's head.
+    fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> SchemeOutcome;
+}
+
+/// Every way to sign in, in the order they are tried; the first that finds its credential decides.
+#[derive(Debug)]
+pub struct Authenticator {
+    schemes: Vec<Box<dyn AuthScheme>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Authenticator {
+    /// From the configuration.
+    pub fn new(config: AuthConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { schemes: vec![Box::new(ApiKeys::new(config.api_keys))], clock }
+    }
+
+    /// Who asks.
+    pub fn identify(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
+        let now = self.clock.now();
+        for scheme in &self.schemes {
+            match scheme.authenticate(headers, now) {
+                SchemeOutcome::NotPresented => {}
+                SchemeOutcome::Accepted(principal) => return Ok(principal),
+                SchemeOutcome::Rejected(rejection) => return Err(rejection),
+            }
+        }
+        Err(if headers.contains_key(AUTHORIZATION) { Rejection::Malformed } else { Rejection::Missing })
+    }
+}

@@ -1,0 +1,85 @@
+//! `scimgate key new`.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use jiff::{Span, Timestamp};
+
+use super::{complain, print};
+use crate::auth::{GeneratedKey, Scope};
+use crate::clock::{Clock as _, SystemClock};
+
+/// When a key ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Expiry {
+    Days(i32),
+    On(Date),
+}
+
+impl FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let days = text.strip_suffix('d').and_then(|number| number.parse().ok()).filter(|days| (1..=36_500).contains(days));
+        match (days, text.parse()) {
+            (Some(days), _) => Ok(Self::Days(days)),
+            (None, Ok(date)) => Ok(Self::On(date)),
+            (None, Err(_)) => Err("expected days such as 90d, or a date such as 2027-02-22".to_owned()),
+        }
+    }
+}
+
+impl Expiry {
+    fn date(self, now: Timestamp) -> Option<Date> {
+        match self {
+            Self::Days(days) => Offset::UTC.to_datetime(now).date().checked_add(Span::new().days(days)).ok(),
+            Self::On(date) => Some(date),
+        }
+    }
+}
+
+pub(super) fn new(name: &str, scopes: &[Scope], expires: Option<Expiry>) -> ExitCode {
+    let good = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if !good {
+        complain("--name takes up to 64 letters, digits, `-`, `_` and `.`\n");
+        return ExitCode::from(2);
+    }
+    let key = match GeneratedKey::new() {
+        Ok(key) => key,
+        Err(error) => {
+            complain(&format!("the operating system gives no random numbers: {error}\n"));
+            return ExitCode::from(1);
+        }
+    };
+    let mut lines = format!("[[auth.api_keys]]\nname = \"{name}\"\nhash = \"{}\"\n", key.hash());
+    if !scopes.is_empty() {
+        let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
+        lines.push_str(&format!("scopes = [{}]\n", scopes.join(", ")));
+    }
+    if let Some(date) = expires.and_then(|expires| expires.date(SystemClock.now())) {
+        lines.push_str(&format!("expires = {date}\n"));
+    }
+    print(&format!(
+        "Key: {}\n\nPaste it into the identity provider now: it is not shown again. Add these lines to scimgate.toml:\n\n{lines}",
+        key.expose()
+    ));
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_ends_in_days_or_on_a_date() {
+        let now = "2026-11-24T23:00:00Z".parse().unwrap();
+        let date = |text: &str| text.parse::<Expiry>().ok().and_then(|expiry| expiry.date(now)).map(|date| date.to_string());
+        assert_eq!(date("90d").as_deref(), Some("2027-02-22"));
+        assert_eq!(date("2027-01-01").as_deref(), Some("2027-01-01"));
+        for bad in ["", "d", "0d", "-1d", "90", "soon", "2027-13-01"] {
+            assert_eq!(date(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line.
+
+mod check;
+mod key;
+mod serve;
+mod settings;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::auth::Scope;
+use crate::config::Config;
+
+/// SCIM 2.0 in front of the LDAP directory you already have.
+#[derive(Debug, Parser)]
+#[command(name = "scimgate", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway in the foreground
+    Serve(ConfigFile),
+    /// Validate the configuration, then look at the directory and say what to mend
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Validate the configuration only
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Make API keys
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Print the values to paste into the identity provider
+    Settings {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long = "config", value_name = "FILE", env = "SCIMGATE_CONFIG", default_value = "/etc/scimgate/scimgate.toml")]
+    path: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key: it is printed once, with the lines to add to the configuration
+    New {
+        /// The client's name in logs, limits and the audit
+        #[arg(long)]
+        name: String,
+        /// What the key may do; everything if left out
+        #[arg(long, value_delimiter = ',', value_name = "SCOPE,…")]
+        scopes: Vec<Scope>,
+        /// When it ends: in so many days, such as 90d, or on a date such as 2027-02-22
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<key::Expiry>,
+    },
+}
+
+/// Runs the command and says how it went: 0, 1 for what is wrong with the configuration or the directory, 2 for usage.
+pub fn run() -> ExitCode {
+    // clap prints its own messages and ends with 2 on wrong usage.
+    match Arguments::parse().command {
+        Command::Serve(config) => serve::run(&config.path),
+        Command::Check { config, offline } => check::run(&config.path, offline),
+        Command::Key { command: KeyCommand::New { name, scopes, expires } } => key::new(&name, &scopes, expires),
+        Command::Settings { config, json } => settings::run(&config.path, json),
+    }
+}
+
+/// Prints to standard output. Whoever reads it may have gone away, which is no error of ours.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints to standard error.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Reads the configuration, or prints what is wrong with it.
+fn load(path: &std::path::Path) -> Option<Config> {
+    match Config::load(path) {
+        Ok(config) => Some(config),
+        Err(error) => {
+            complain(&format!("{error}\n"));
+            None
+        }
+    }
+}
+
+/// The runtime every command runs in.
+fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future))
+}

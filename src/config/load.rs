@@ -1,0 +1,471 @@
+//! From the file and the environment to a configuration.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use tracing::level_filters::LevelFilter;
+use url::Url;
+
+use super::node::{self, Value};
+use super::reader::{Environment, Report, Section};
+use super::{Config, ConfigError, DataConfig};
+use crate::admin::AdminConfig;
+use crate::auth::{ApiKeyConfig, AuthConfig, Scope, Scopes};
+use crate::directory::Dn;
+use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
+use crate::ldap::{Bind, LdapConfig, ProfileChoice};
+use crate::limit::LimitConfig;
+use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
+use crate::membership::CacheConfig;
+use crate::scim::{Budgets, Tolerance, ToleranceSet};
+use crate::telemetry::{LogConfig, LogFormat};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Config {
+    /// Reads the file and lays the process's variables `SCIMGATE__SECTION__KEY` over it.
+    ///
+    /// # Errors
+    /// Every mistake, each with its place and what to do.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError(vec![format!("{}: {error}", path.display())]))?;
+        Self::read(path, &text, &Environment::new(std::env::vars()))
+    }
+
+    fn read(path: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        let report = Report::new(path);
+        let mut table = node::parse(text).map_err(|(place, what)| {
+            report.note(place.as_ref(), format!("not TOML: {what}"));
+            ConfigError(report.lines())
+        })?;
+        node::overlay(&mut table, environment.variables());
+        let mut root = Section::root(table, &report);
+        let config = config(&mut root, environment);
+        root.finish();
+        let lines = report.lines();
+        match config {
+            Some(config) if lines.is_empty() => Ok(config),
+            Some(_) | None => Err(ConfigError(lines)),
+        }
+    }
+}
+
+/// `None` where something that has no default is missing or wrong; the report says what.
+fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
+    let (limits, budgets, max_body) = limits(root.section("limits"));
+    let server = server(root.section("server"), max_body);
+    let admin = admin(root.section("admin"));
+    let directory = directory(root.section("directory"), environment);
+    let (user_side, user_extensions) = users(root.section("users"));
+    let (groups, group_extensions) = groups(root.section("groups"));
+    let provisioning = provisioning(root.section("provisioning"));
+    let auth = auth(root.section("auth"));
+    let clients = clients(root.named_sections("clients"));
+    let cache = cache(root.section("cache"));
+    let log = log(root.section("log"));
+    let folder = folder(root.section("data"));
+    let (users, mark, active) = user_side?;
+    let (groups, groups_sync, placeholder) = groups?;
+    let (user_name, existing_users, default_groups) = provisioning;
+    let mapping = MappingConfig {
+        users,
+        groups,
+        groups_sync,
+        placeholder,
+        user_name,
+        existing_users,
+        default_groups,
+        mark,
+        active,
+    };
+    let data = DataConfig { folder, user_extensions, group_extensions };
+    Some(Config { server: server?, admin: admin?, directory: directory?, mapping, data, auth, clients, limits, budgets, cache, log })
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "this must be an address and a port, such as \"0.0.0.0:8443\" or \"[::]:8443\"".to_owned())
+}
+
+fn is_private(address: IpAddr) -> bool {
+    address.is_loopback()
+}
+
+fn server(mut section: Section<'_>, max_body: usize) -> Option<HttpConfig> {
+    let place = section.place_of("listen");
+    let listen = section.parsed("listen", address);
+    let listen = if place.is_none() { address("0.0.0.0:8443").ok() } else { listen };
+    let public_url = section.parsed("public_url", |text| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.filter(|url| url.query().is_none() && url.fragment().is_none());
+        let url = url.ok_or("this must be the URL that clients reach scimgate by, such as \"https://scim.example.com\"")?;
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    });
+    let plaintext = section.flag("plaintext", false);
+    let mut tls_section = section.section("tls");
+    let tls = if tls_section.is_present() {
+        let certificate = tls_section.required_path("certificate", "\"tls.crt\"");
+        let private_key = tls_section.required_path("private_key", "\"tls.key\"");
+        let client_ca = tls_section.path("client_ca");
+        Some(certificate.zip(private_key).map(|(certificate, private_key)| TlsConfig { certificate, private_key, client_ca }))
+    } else {
+        None
+    };
+    tls_section.finish();
+    if let (None, Some(listen), false) = (&tls, listen, plaintext)
+        && !is_private(listen.ip())
+    {
+        section.note(
+            place.as_ref(),
+            "listen",
+            "without [server.tls], tokens would cross the network unprotected: add [server.tls] with certificate and private_key, \
+             listen on a loopback address, or set server.plaintext = true where something else terminates TLS",
+        );
+    }
+    let config = HttpConfig {
+        listen: listen?,
+        public_url,
+        handshake_timeout: section.duration("handshake_timeout", 10 * SECOND),
+        header_timeout: section.duration("header_timeout", 60 * SECOND),
+        request_timeout: section.duration("request_timeout", 55 * SECOND),
+        max_connections: section.number("max_connections", 1024, 1),
+        drain: section.duration("drain", 30 * SECOND),
+        max_body,
+        tls: tls.flatten(),
+    };
+    section.finish();
+    Some(config)
+}
+
+fn admin(mut section: Section<'_>) -> Option<AdminConfig> {
+    let listen = if section.place_of("listen").is_none() { address("127.0.0.1:9090").ok() } else { section.parsed("listen", address) };
+    section.finish();
+    Some(AdminConfig { listen: listen? })
+}
+
+fn directory(mut section: Section<'_>, environment: &Environment) -> Option<LdapConfig> {
+    let place = section.place_of("urls");
+    let urls = section.list("urls", |text| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "ldap" | "ldaps" | "ldapi"));
+        url.ok_or_else(|| "this must be a URL such as \"ldaps://ldap.example.com\" (ldap, ldaps or ldapi)".to_owned())
+    });
+    if urls.as_ref().is_none_or(Vec::is_empty) {
+        section.note(place.as_ref(), "urls", "name at least one directory server, for example urls = [\"ldaps://ldap.example.com\"]");
+    }
+    let urls = urls.unwrap_or_default();
+    let profile = section.parsed("profile", |text| match text {
+        "auto" => Ok(ProfileChoice::Auto),
+        "openldap" => Ok(ProfileChoice::OpenLdap),
+        _ => Err("the profiles are \"auto\" and \"openldap\"".to_owned()),
+    });
+    let starttls = section.flag("starttls", false);
+    let ca = section.path("ca");
+    let bind_place = section.place_of("bind_dn");
+    let bind_dn = section.parsed("bind_dn", |text| dn(text).map(|_| text.to_owned()));
+    let password = section.secret(["bind_password", "bind_password_file", "bind_password_env"], environment);
+    let over_socket = !urls.is_empty() && urls.iter().all(|url| url.scheme() == "ldapi");
+    let bind = match (bind_dn, password) {
+        (Some(dn), Some(password)) if password.expose().is_empty() => {
+            section.note(bind_place.as_ref(), "bind_password", format!("the password of {dn} is empty: most directories take that for nobody"));
+            None
+        }
+        (Some(dn), Some(password)) => Some(Bind { dn, password }),
+        (None, None) => {
+            if !over_socket {
+                section.note(None, "bind_dn", "name the account scimgate signs in with: bind_dn and bind_password_file");
+            }
+            None
+        }
+        (Some(_), None) => {
+            section.note(bind_place.as_ref(), "bind_password", "the account's password is missing: bind_password_file = \"…\"");
+            None
+        }
+        (None, Some(_)) => {
+            section.note(None, "bind_dn", "a password is given, but no account: bind_dn = \"cn=scimgate,ou=services,…\"");
+            None
+        }
+    };
+    if bind.is_some() && !starttls {
+        for url in urls.iter().filter(|url| url.scheme() == "ldap" && !is_loopback(url)) {
+            section.note(
+                place.as_ref(),
+                "urls",
+                format!("{url} would send the password unprotected: use ldaps:// or set directory.starttls = true"),
+            );
+        }
+    }
+    let config = LdapConfig {
+        urls,
+        profile: profile.unwrap_or(ProfileChoice::Auto),
+        starttls,
+        ca,
+        bind,
+        connections: section.number("connections", 4, 1),
+        timeout: section.duration("timeout", 10 * SECOND),
+        keepalive: section.duration("keepalive", 60 * SECOND),
+    };
+    section.finish();
+    Some(config)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some(host) => host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        None => true,
+    }
+}
+
+fn dn(text: &str) -> Result<Dn, String> {
+    text.parse().map_err(|error: crate::directory::InvalidDn| error.to_string())
+}
+
+fn container(section: &mut Section<'_>, classes: &[&str], rdn: &str, example: &str) -> (Option<ContainerConfig>, Vec<std::path::PathBuf>) {
+    let place = section.place_of("base");
+    let base = section.required("base", example);
+    let base = base.and_then(|text| match dn(&text) {
+        Ok(base) if base.is_root() => {
+            section.note(place.as_ref(), "base", format!("this must name a branch of the directory, for example {example}"));
+            None
+        }
+        Ok(base) => Some(base),
+        Err(error) => {
+            section.note(place.as_ref(), "base", error);
+            None
+        }
+    });
+    let word = |text: &str| {
+        let name: Result<crate::directory::AttributeName, _> = text.parse();
+        name.map(|_| text.to_owned()).map_err(|_| "this must be the name of an object class".to_owned())
+    };
+    let object_classes = section.list("object_classes", word).filter(|classes| !classes.is_empty());
+    let object_classes = object_classes.unwrap_or_else(|| classes.iter().map(|class| (*class).to_owned()).collect());
+    let name = |text: &str| {
+        let name: Result<crate::directory::AttributeName, _> = text.parse();
+        name.map(|_| text.to_owned()).map_err(|error| error.to_string())
+    };
+    let rdn = section.parsed("rdn", name).unwrap_or_else(|| rdn.to_owned());
+    let attributes = section.texts("attributes");
+    let extensions = section.paths("extensions");
+    (base.map(|base| ContainerConfig { base, object_classes, rdn, attributes }), extensions)
+}
+
+type UserSide = Option<(ContainerConfig, Mark, ActiveRule)>;
+
+fn users(mut section: Section<'_>) -> (UserSide, Vec<std::path::PathBuf>) {
+    let (container, extensions) = container(&mut section, &["inetOrgPerson"], "uid", "\"ou=people,dc=example,dc=com\"");
+    let mark = mark(&mut section);
+    let active = active(&mut section);
+    section.finish();
+    (container.map(|container| (container, mark, active)), extensions)
+}
+
+fn mark(section: &mut Section<'_>) -> Mark {
+    let default = || Mark { attribute: "objectClass".to_owned(), value: "scimgateResource".to_owned() };
+    let mut mark = section.section("mark");
+    if !mark.is_present() {
+        return default();
+    }
+    let attribute = mark.required("attribute", "\"employeeType\"");
+    let value = mark.required("value", "\"scim\"");
+    mark.finish();
+    attribute.zip(value).map_or_else(default, |(attribute, value)| Mark { attribute, value })
+}
+
+fn active(section: &mut Section<'_>) -> ActiveRule {
+    let Some(node) = section.take("active") else { return ActiveRule::Auto };
+    let wrong = "this must be \"auto\", \"ppolicy\", or a table { attribute = \"…\", enabled = \"…\", disabled = \"…\" }";
+    match node.value {
+        Value::Text(word) | Value::Raw(word) => match word.as_str() {
+            "auto" => ActiveRule::Auto,
+            "ppolicy" => ActiveRule::Ppolicy,
+            _ => {
+                section.note(Some(&node.place), "active", wrong);
+                ActiveRule::Auto
+            }
+        },
+        Value::Table(table) => {
+            let mut rule = section.node_section("active", table, node.place);
+            let name = rule.required("attribute", "\"scimgateActive\"");
+            let enabled = rule.text("enabled").unwrap_or_else(|| "TRUE".to_owned());
+            let disabled = rule.text("disabled").unwrap_or_else(|| "FALSE".to_owned());
+            rule.finish();
+            name.map_or(ActiveRule::Auto, |name| ActiveRule::Attribute { name, enabled, disabled })
+        }
+        Value::Integer(_) | Value::Boolean(_) | Value::Time(_) | Value::List(_) | Value::Other => {
+            section.note(Some(&node.place), "active", wrong);
+            ActiveRule::Auto
+        }
+    }
+}
+
+type GroupSide = Option<(ContainerConfig, bool, String)>;
+
+fn groups(mut section: Section<'_>) -> (GroupSide, Vec<std::path::PathBuf>) {
+    let (container, extensions) = container(&mut section, &["groupOfNames"], "cn", "\"ou=groups,dc=example,dc=com\"");
+    let sync = section.flag("sync", true);
+    let placeholder = section.parsed("placeholder", |text| dn(text).map(|_| text.to_owned())).unwrap_or_default();
+    section.finish();
+    (container.map(|container| (container, sync, placeholder)), extensions)
+}
+
+fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
+    let user_name = section.parsed("user_name", |text| match text {
+        "email" => Ok(UserNameRule::Email),
+        "any" => Ok(UserNameRule::Any),
+        _ => Err("this must be \"email\" or \"any\"".to_owned()),
+    });
+    let existing_users = section.flag("existing_users", false);
+    let default_groups = section.list("default_groups", dn).unwrap_or_default();
+    section.finish();
+    (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
+}
+
+fn auth(mut section: Section<'_>) -> AuthConfig {
+    let keys = section.sections("api_keys");
+    if keys.is_empty() {
+        section.note(None, "api_keys", "nobody could sign in: `scimgate key new --name ping` makes a key and prints the lines to add");
+    }
+    let api_keys = keys.into_iter().filter_map(api_key).collect();
+    section.finish();
+    AuthConfig { api_keys }
+}
+
+fn api_key(mut section: Section<'_>) -> Option<ApiKeyConfig> {
+    let place = section.place_of("name");
+    let name = section.required("name", "\"ping\"").filter(|name| {
+        let good = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !good {
+            section.note(place.as_ref(), "name", "this must be up to 64 letters, digits, `-`, `_` and `.`");
+        }
+        good
+    });
+    let hash_place = section.place_of("hash");
+    let digest = section.required("hash", "\"sha256:…\"").and_then(|text| {
+        let digest = digest(&text);
+        if digest.is_none() {
+            let what = "this must be \"sha256:\" and 64 hexadecimal digits, as `scimgate key new` prints it; never the key itself";
+            section.note(hash_place.as_ref(), "hash", what);
+        }
+        digest
+    });
+    let scopes = section.list("scopes", |text| text.parse::<Scope>().map_err(|error| error.to_string()));
+    let expires = expires(&mut section);
+    section.finish();
+    Some(ApiKeyConfig {
+        name: name?.into(),
+        digest: digest?,
+        scopes: scopes.map_or_else(Scopes::all, |scopes| scopes.into_iter().collect()),
+        expires,
+    })
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
+    let mut digest = [0; 32];
+    for (n, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// A date is the first day on which the key no longer works, in UTC.
+fn expires(section: &mut Section<'_>) -> Option<Timestamp> {
+    let node = section.take("expires")?;
+    let instant = match &node.value {
+        Value::Time(text) | Value::Text(text) | Value::Raw(text) => {
+            let day = || Offset::UTC.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok();
+            text.parse::<Timestamp>().ok().or_else(day)
+        }
+        Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Table(_) | Value::Other => None,
+    };
+    if instant.is_none() {
+        section.note(Some(&node.place), "expires", "this must be a date such as 2027-02-22, or a time such as 2027-02-22T12:00:00Z");
+        // Better no key than one that lives for ever by a slip.
+        return Some(Timestamp::UNIX_EPOCH);
+    }
+    instant
+}
+
+fn clients(sections: Vec<(String, Section<'_>)>) -> HashMap<Arc<str>, ClientPolicy> {
+    let client = |(name, mut section): (String, Section<'_>)| {
+        let mut tolerances = if section.flag("strict", false) { ToleranceSet::none() } else { ToleranceSet::all() };
+        let named = |text: &str| {
+            let found = Tolerance::ALL.iter().copied().find(|tolerance| tolerance.name() == text);
+            let names = || Tolerance::ALL.iter().map(|tolerance| tolerance.name()).collect::<Vec<_>>().join(", ");
+            found.ok_or_else(|| format!("`{text}` is no tolerance; there are {}", names()))
+        };
+        for tolerance in section.list("accept", named).unwrap_or_default() {
+            tolerances.insert(tolerance);
+        }
+        for tolerance in section.list("refuse", named).unwrap_or_default() {
+            tolerances.remove(tolerance);
+        }
+        let group_patch = section.parsed("group_patch", |text| match text {
+            "none" => Ok(GroupPatchAnswer::Nothing),
+            "resource" => Ok(GroupPatchAnswer::Resource),
+            _ => Err("this must be \"none\" (204) or \"resource\" (200)".to_owned()),
+        });
+        section.finish();
+        (name.into(), ClientPolicy { tolerances, group_patch: group_patch.unwrap_or_default() })
+    };
+    sections.into_iter().map(client).collect()
+}
+
+fn limits(mut section: Section<'_>) -> (LimitConfig, Budgets, usize) {
+    let default = Budgets::default();
+    let rates = LimitConfig {
+        requests_per_second: section.number("requests_per_second", 100, 0),
+        burst: section.number("burst", 200, 1),
+    };
+    let max_body = section.size("max_body", 8 << 20);
+    let budgets = Budgets {
+        filter_length: section.size("filter_length", default.filter_length),
+        filter_depth: section.number("filter_depth", default.filter_depth, 1),
+        filter_terms: section.number("filter_terms", default.filter_terms, 1),
+        patch_operations: section.number("patch_operations", default.patch_operations, 1),
+        json_depth: section.number("json_depth", default.json_depth, 4),
+        max_results: section.number("max_results", default.max_results, 1),
+        default_results: section.number("default_results", default.default_results, 1),
+        ..default
+    };
+    section.finish();
+    (rates, budgets, max_body)
+}
+
+fn cache(mut section: Section<'_>) -> CacheConfig {
+    let cache = CacheConfig {
+        capacity: section.number("capacity", 200_000, 0),
+        ttl: section.duration("ttl", 300 * SECOND),
+    };
+    section.finish();
+    cache
+}
+
+fn log(mut section: Section<'_>) -> LogConfig {
+    let format = section.parsed("format", |text| match text {
+        "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("this must be \"auto\", \"text\" or \"json\"".to_owned()),
+    });
+    let level = section.parsed("level", |text| {
+        text.parse::<LevelFilter>().map_err(|_| "this must be \"error\", \"warn\", \"info\", \"debug\" or \"off\"".to_owned())
+    });
+    section.finish();
+    LogConfig { format: format.unwrap_or(LogFormat::Auto), level: level.unwrap_or(LevelFilter::INFO) }
+}
+
+fn folder(mut section: Section<'_>) -> Option<std::path::PathBuf> {
+    let folder = section.path("folder");
+    section.finish();
+    folder
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,72 @@
+//! The configuration: one TOML file, any key of which an environment variable may set. Every mistake is reported at once, with
+//! its place and its remedy; nothing is bound or connected before all of it is valid.
+
+mod load;
+mod node;
+mod quantity;
+mod reader;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::admin::AdminConfig;
+use crate::auth::AuthConfig;
+use crate::http::{ClientPolicy, HttpConfig};
+use crate::ldap::LdapConfig;
+use crate::limit::LimitConfig;
+use crate::mapping::MappingConfig;
+use crate::membership::CacheConfig;
+use crate::scim::Budgets;
+use crate::telemetry::LogConfig;
+
+/// Everything that can be configured, valid.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: HttpConfig,
+    /// `[admin]`
+    pub admin: AdminConfig,
+    /// `[directory]`
+    pub directory: LdapConfig,
+    /// `[users]`, `[groups]` and `[provisioning]`
+    pub mapping: MappingConfig,
+    /// `[data]`
+    pub data: DataConfig,
+    /// `[auth]`
+    pub auth: AuthConfig,
+    /// `[clients.*]`, by the client's name.
+    pub clients: HashMap<Arc<str>, ClientPolicy>,
+    /// `[limits]`, the rates
+    pub limits: LimitConfig,
+    /// `[limits]`, what one request may cost
+    pub budgets: Budgets,
+    /// `[cache]`
+    pub cache: CacheConfig,
+    /// `[log]`
+    pub log: LogConfig,
+}
+
+/// Data files that replace or add to those that ship with the program.
+#[derive(Debug, Clone, Default)]
+pub struct DataConfig {
+    /// A folder laid out as `config/` in the source: `mapping/*.toml`, `schemas/*.json`. What is not in it is built in.
+    pub folder: Option<PathBuf>,
+    /// Schema documents that extend users.
+    pub user_extensions: Vec<PathBuf>,
+    /// Schema documents that extend groups.
+    pub group_extensions: Vec<PathBuf>,
+}
+
+/// What is wrong with a configuration: a line each, in the file's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}

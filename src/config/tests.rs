@@ -1,0 +1,132 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::reader::Environment;
+use super::*;
+
+const KEY: &str = "[[auth.api_keys]]\nname = \"ping\"\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+
+fn minimal() -> String {
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[directory]\nurls = [\"ldap://127.0.0.1\"]\nbind_dn = \"cn=a\"\nbind_password = \"b\"\n\
+         [users]\nbase = \"ou=people,dc=x\"\n[groups]\nbase = \"ou=groups,dc=x\"\n{KEY}"
+    )
+}
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    with_environment(text, &[])
+}
+
+fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::read(Path::new("scimgate.toml"), text, &Environment::new(variables))
+}
+
+fn mistakes(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_is_valid_with_and_without_its_optional_lines() {
+    // The file that holds the password is not here.
+    let text = include_str!("../../config/scimgate.toml").replace("bind_password_file =", "bind_password =");
+    let config = read(&text).unwrap();
+    assert_eq!((config.directory.connections, config.limits.burst), (4, 200));
+    let whole: String = text.lines().map(|line| format!("{}\n", line.strip_prefix("#:").unwrap_or(line))).collect();
+    let all = read(&whole).unwrap();
+    // The lines that may be left out show the defaults.
+    assert_eq!(format!("{:?}", all.budgets), format!("{:?}", config.budgets));
+    assert_eq!((all.server.drain, all.server.header_timeout), (config.server.drain, config.server.header_timeout));
+    assert_eq!((all.cache.capacity, all.cache.ttl), (config.cache.capacity, config.cache.ttl));
+    assert_eq!((all.limits.requests_per_second, all.mapping.active), (config.limits.requests_per_second, config.mapping.active));
+}
+
+#[test]
+fn a_small_file_is_enough() {
+    let config = read(&minimal()).unwrap();
+    assert_eq!(config.server.drain, Duration::from_secs(30));
+    assert!(config.server.tls.is_none() && config.mapping.groups_sync && !config.mapping.existing_users);
+    assert_eq!(config.auth.api_keys.len(), 1);
+    assert!(config.auth.api_keys[0].scopes.contains(Scope::GroupsWrite));
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_place() {
+    let text = "[server]\nlisten = 8443\nlisen = \"x\"\n[directory]\nurls = [\"http://x\"]\n[users]\nbase = \"nonsense\"\n[groups]\nsync = \"yes\"\n";
+    let found = mistakes(text);
+    for expected in [
+        "scimgate.toml:2:1: server.listen: this must be text in quotes",
+        "scimgate.toml:3:1: server.lisen: unknown key; did you mean `listen`?",
+        "scimgate.toml:5:9: directory.urls: this must be a URL such as",
+        "directory.bind_dn: name the account",
+        "scimgate.toml:7:1: users.base: not a distinguished name",
+        "groups.base: this key is missing, for example base = \"ou=groups,dc=example,dc=com\"",
+        "scimgate.toml:9:1: groups.sync: this must be true or false",
+        "auth.api_keys: nobody could sign in",
+    ] {
+        assert!(found.contains(expected), "{expected}\nis not in\n{found}");
+    }
+}
+
+#[test]
+fn what_would_expose_a_secret_is_refused() {
+    assert!(mistakes(&minimal().replace("127.0.0.1:0", "0.0.0.0:8443")).contains("without [server.tls]"));
+    assert!(read(&minimal().replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:8080\"\nplaintext = true")).is_ok());
+    assert!(mistakes(&minimal().replace("ldap://127.0.0.1", "ldap://dir.example.com")).contains("would send the password unprotected"));
+    assert!(read(&minimal().replace("ldap://127.0.0.1", "ldaps://dir.example.com")).is_ok());
+    let twice = minimal().replace("bind_password = \"b\"", "bind_password = \"b\"\nbind_password_env = \"B\"");
+    assert!(mistakes(&twice).contains("give it in one way only"));
+    let key = minimal().replace("sha256:2b", "2b");
+    assert!(mistakes(&key).contains("auth.api_keys[0].hash: this must be \"sha256:\""));
+}
+
+#[test]
+fn variables_set_any_key() {
+    let variables = [
+        ("SCIMGATE__SERVER__LISTEN", "127.0.0.1:7777"),
+        ("SCIMGATE__LIMITS__BURST", "7"),
+        ("SCIMGATE__GROUPS__SYNC", "false"),
+        ("SCIMGATE__DIRECTORY__URLS", "ldap://localhost, ldap://127.0.0.2"),
+        ("SCIMGATE__DIRECTORY__BIND_PASSWORD", "1234"),
+        ("SCIMGATE__USERS__OBJECT_CLASSES", "[\"inetOrgPerson\", \"posixAccount\"]"),
+        ("SCIMGATE_CONFIG", "elsewhere"),
+    ];
+    let config = with_environment(&minimal(), &variables).unwrap();
+    assert_eq!(config.server.listen.port(), 7777);
+    assert_eq!((config.limits.burst, config.mapping.groups_sync, config.directory.urls.len()), (7, false, 2));
+    assert_eq!(config.directory.bind.unwrap().password.expose(), "1234");
+    assert_eq!(config.mapping.users.object_classes.len(), 2);
+    let wrong = with_environment(&minimal(), &[("SCIMGATE__LIMITS__BURST", "many"), ("SCIMGATE__LIMITS__BURTS", "1")]).unwrap_err();
+    assert!(wrong.to_string().contains("$SCIMGATE__LIMITS__BURST: limits.burst: this must be a whole number, 1 or more"));
+    assert!(wrong.to_string().contains("$SCIMGATE__LIMITS__BURTS: limits.burts: unknown key; did you mean `burst`?"));
+}
+
+#[test]
+fn a_secret_comes_from_a_file_or_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("password"), "p w\n").unwrap();
+    let text = minimal().replace("bind_password = \"b\"", "bind_password_file = \"password\"");
+    let config = Config::read(&folder.path().join("scimgate.toml"), &text, &Environment::default()).unwrap();
+    assert_eq!(config.directory.bind.unwrap().password.expose(), "p w");
+    let text = minimal().replace("bind_password = \"b\"", "bind_password_env = \"LDAP_PASSWORD\"");
+    assert_eq!(with_environment(&text, &[("LDAP_PASSWORD", "q")]).unwrap().directory.bind.unwrap().password.expose(), "q");
+    assert!(mistakes(&text).contains("the environment has no variable LDAP_PASSWORD"));
+}
+
+#[test]
+fn dates_and_clients_are_read() {
+    let text = format!("{}expires = 2027-02-22\nscopes = [\"users:read\"]\n[clients.ping]\nrefuse = [\"count-minus-one\"]\ngroup_patch = \"resource\"\n", minimal());
+    let config = read(&text).unwrap();
+    assert_eq!(config.auth.api_keys[0].expires.unwrap().to_string(), "2027-02-22T00:00:00Z");
+    assert!(!config.auth.api_keys[0].scopes.contains(Scope::UsersWrite));
+    let policy = &config.clients["ping"];
+    assert!(!policy.tolerances.contains(Tolerance::CountMinusOne) && policy.tolerances.contains(Tolerance::StringBoolean));
+    assert_eq!(policy.group_patch, GroupPatchAnswer::Resource);
+    assert!(mistakes(&format!("{}expires = \"soon\"\n", minimal())).contains("this must be a date such as 2027-02-22"));
+    assert!(mistakes(&format!("{}[clients.x]\nrefuse = [\"y\"]\n", minimal())).contains("`y` is no tolerance; there are"));
+}
+
+#[test]
+fn broken_toml_names_its_place() {
+    assert!(mistakes("[server\n").starts_with("scimgate.toml:1:"), "{}", mistakes("[server\n"));
+}

@@ -1,0 +1,259 @@
+//! The life of a request, in the order of its stages.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, Request};
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::response::{self, Answer};
+use super::route::{Call, NoCall};
+use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
+use crate::auth::{Authenticator, Principal, Rejection};
+use crate::limit::RateLimiter;
+use crate::scim::{Dialect, ScimError};
+use crate::service::{Context, Service};
+use crate::telemetry::{Metrics, Refusal};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The client's name while nobody has signed in.
+const NOBODY: &str = "-";
+
+/// How a request reached us.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    /// The other end of the TCP connection.
+    pub(super) address: SocketAddr,
+    /// Whether it came over TLS.
+    pub(super) secure: bool,
+}
+
+/// Everything a request passes on its way to the service.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) service: Service,
+    pub(super) metrics: Arc<Metrics>,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    clients: HashMap<Arc<str>, ClientPolicy>,
+    public_url: Option<String>,
+    pub(super) max_body: usize,
+    request_timeout: Duration,
+    /// Writes under way, which outlive a client that goes away.
+    writes: TaskTracker,
+    nobody: Arc<str>,
+}
+
+/// A request that may be carried out.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) call: Call,
+    /// The raw query string.
+    pub(super) query: String,
+    pub(super) body: Option<Value>,
+    pub(super) policy: ClientPolicy,
+    pub(super) context: Context,
+}
+
+impl Gateway {
+    /// Puts the stages together.
+    pub fn new(
+        config: &HttpConfig,
+        service: Service,
+        authenticator: Authenticator,
+        limiter: RateLimiter,
+        clients: HashMap<Arc<str>, ClientPolicy>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            service,
+            metrics,
+            authenticator,
+            limiter,
+            clients,
+            public_url: config.public_url.clone(),
+            max_body: config.max_body,
+            request_timeout: config.request_timeout,
+            writes: TaskTracker::new(),
+            nobody: NOBODY.into(),
+        }
+    }
+
+    /// The service behind it.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Waits for writes under way. No new ones may come.
+    pub async fn finish_writes(&self) {
+        self.writes.close();
+        self.writes.wait().await;
+    }
+
+    /// Answers a request.
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
+        let started = Instant::now();
+        let _guard = self.metrics.in_flight();
+        let request_id = request_id(request.headers());
+        let method = method_name(request.method());
+        let call = Call::parse(request.method(), request.uri().path());
+        let route = call.as_ref().map_or("none", Call::route);
+        let (client, mut answer) = match call {
+            Err(NoCall::NotFound(error)) => (self.nobody.clone(), response::error(&error)),
+            Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
+            Ok(call) => self.clone().admit(call, request, peer, &request_id).await,
+        };
+        response::set(&mut answer, REQUEST_ID, &request_id);
+        let (status, took) = (answer.status().as_u16(), started.elapsed());
+        self.metrics.request(route, method, &client, status, took);
+        tracing::info!(
+            request_id = &*request_id,
+            client = &*client,
+            peer = %peer.address,
+            method,
+            route,
+            status,
+            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        answer
+    }
+
+    /// Identity, budget and permission; then the body, and the call itself.
+    async fn admit(
+        self: Arc<Self>,
+        call: Call,
+        request: Request<Incoming>,
+        peer: Peer,
+        request_id: &Arc<str>,
+    ) -> (Arc<str>, Answer) {
+        let principal = match self.authenticator.identify(request.headers()) {
+            Ok(principal) => Some(principal),
+            Err(Rejection::Missing) if call.is_public() => None,
+            Err(rejection) => {
+                self.metrics.refused(refusal(rejection));
+                return (self.nobody.clone(), response::unauthorized(rejection));
+            }
+        };
+        let client = principal.as_ref().map_or(&self.nobody, |principal| &principal.client).clone();
+        if let Err(exhausted) = self.limiter.check(&client) {
+            self.metrics.refused(Refusal::Rate);
+            return (client, response::too_many_requests(exhausted.retry_after));
+        }
+        let lacking = principal.as_ref().and_then(|principal| lacking(&call, principal));
+        if let Some(scope) = lacking {
+            self.metrics.refused(Refusal::Scope);
+            return (client, response::forbidden(scope));
+        }
+        let answer = self.carry_out(call, request, peer, &client, request_id).await;
+        (client, answer)
+    }
+
+    async fn carry_out(
+        self: Arc<Self>,
+        call: Call,
+        request: Request<Incoming>,
+        peer: Peer,
+        client: &Arc<str>,
+        request_id: &Arc<str>,
+    ) -> Answer {
+        let policy = self.clients.get(client).copied().unwrap_or_default();
+        let context = Context {
+            base_url: self.base_url(&request, peer.secure),
+            client: client.clone(),
+            request_id: request_id.clone(),
+            dialect: Dialect { allowed: policy.tolerances, ..Dialect::strict() },
+        };
+        let deadline = tokio::time::Instant::now() + self.request_timeout;
+        let (head, incoming) = request.into_parts();
+        let body = if call.has_body() {
+            let depth = self.service.budgets().json_depth;
+            match tokio::time::timeout_at(deadline, body::json(&head.headers, incoming, self.max_body, depth)).await {
+                Ok(Ok(body)) => Some(body),
+                Ok(Err(error)) => return response::error(&error),
+                Err(_) => return response::error(&slow_body()),
+            }
+        } else {
+            None
+        };
+        let is_write = call.is_write();
+        let admitted = Admitted { call, query: head.uri.query().unwrap_or_default().to_owned(), body, policy, context };
+        let running = self.clone().call(admitted);
+        let done = if is_write {
+            // A change of several steps is carried to its end, whether or not the client is still there.
+            tokio::time::timeout_at(deadline, self.writes.spawn(running)).await.map(|joined| joined.unwrap_or_else(|_| failed()))
+        } else {
+            tokio::time::timeout_at(deadline, running).await
+        };
+        done.unwrap_or_else(|_| response::error(&late(is_write)))
+    }
+
+    /// The SCIM base as the client reaches it.
+    fn base_url(&self, request: &Request<Incoming>, secure: bool) -> String {
+        if let Some(url) = &self.public_url {
+            return format!("{url}{SCIM_PATH}");
+        }
+        let from_header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let host = request.uri().authority().map(http::uri::Authority::as_str).or_else(from_header);
+        let is_host = |host: &&str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+        let scheme = if secure { "https" } else { "http" };
+        format!("{scheme}://{}{SCIM_PATH}", host.filter(is_host).unwrap_or("localhost"))
+    }
+}
+
+fn lacking(call: &Call, principal: &Principal) -> Option<crate::auth::Scope> {
+    call.scopes().iter().copied().find(|scope| !principal.scopes.contains(*scope))
+}
+
+fn refusal(rejection: Rejection) -> Refusal {
+    match rejection {
+        Rejection::Missing => Refusal::Missing,
+        Rejection::Malformed | Rejection::Unknown => Refusal::Invalid,
+        Rejection::Expired => Refusal::Expired,
+    }
+}
+
+/// The client's own id for the request, if it is a plain word, so that both logs can be laid side by side.
+fn request_id(headers: &HeaderMap) -> Arc<str> {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    given.filter(plain).map_or_else(|| Uuid::new_v4().simple().to_string().into(), Into::into)
+}
+
+/// A client can make up methods; a label cannot.
+fn method_name(method: &http::Method) -> &'static str {
+    match *method {
+        http::Method::GET => "GET",
+        http::Method::HEAD => "HEAD",
+        http::Method::POST => "POST",
+        http::Method::PUT => "PUT",
+        http::Method::PATCH => "PATCH",
+        http::Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+fn slow_body() -> ScimError {
+    ScimError::new(http::StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")
+}
+
+fn late(is_write: bool) -> ScimError {
+    let detail = if is_write {
+        "The directory has not answered yet; the change may still be made. Try again: a repetition does no harm."
+    } else {
+        "The directory has not answered in time. Try again."
+    };
+    ScimError::unavailable(5, detail)
+}
+
+/// The task of a write ended by a panic, which nothing here is meant to do.
+fn failed() -> Answer {
+    tracing::error!("a request ended by a defect of this program");
+    response::error(&ScimError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "This request met a defect of scimgate; its log has more."))
+}

@@ -1,0 +1,149 @@
+//! From an admitted request to the service, and from its result to an answer.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::GroupPatchAnswer;
+use super::gateway::{Admitted, Gateway};
+use super::response::{self, Answer};
+use super::route::Call;
+use crate::scim::discovery::{self, AuthenticationScheme, Features};
+use crate::scim::patch::PatchRequest;
+use crate::scim::{Kind, ListQuery, Projection, Purpose, Resource, ResourceType, ScimError, Tolerance, list_response};
+use crate::service::{Context, Projected};
+
+impl Gateway {
+    /// Carries a call out.
+    pub(super) async fn call(self: Arc<Self>, mut admitted: Admitted) -> Answer {
+        let result = self.dispatch(&mut admitted).await;
+        let Context { client, request_id, dialect, .. } = &admitted.context;
+        for tolerance in dialect.used.iter() {
+            self.metrics.tolerated(client, tolerance.name());
+            tracing::debug!(request_id = &**request_id, client = &**client, tolerance = tolerance.name(), "tolerated");
+        }
+        result.unwrap_or_else(|error| response::error(&error))
+    }
+
+    async fn dispatch(&self, admitted: &mut Admitted) -> Result<Answer, ScimError> {
+        let Admitted { call, query, body, policy, context } = admitted;
+        let body = body.take().unwrap_or_default();
+        let service = &self.service;
+        let registry = service.registry();
+        let base = context.base_url.clone();
+        match call {
+            Call::ServiceProviderConfig => Ok(found(discovery::service_provider_config(&self.features(), &base))),
+            Call::ResourceTypes => {
+                refuse_filter(query)?;
+                Ok(found(all(discovery::resource_types(&registry, &base))))
+            }
+            Call::ResourceType(name) => discovery::resource_type(&registry, name, &base)
+                .map(found)
+                .ok_or_else(|| ScimError::not_found("There is no such resource type; there are User and Group.")),
+            Call::Schemas => {
+                refuse_filter(query)?;
+                Ok(found(all(discovery::schemas(&registry, &base))))
+            }
+            Call::Schema(urn) => discovery::schema(&registry, urn, &base)
+                .map(found)
+                .ok_or_else(|| ScimError::not_found("There is no such schema; /Schemas lists them.")),
+            Call::Me => Err(ScimError::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "/Me is not served: the credential belongs to a provisioning client, which has no entry of its own.",
+            )),
+            Call::Bulk => Err(ScimError::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "Bulk requests are not served; send the operations one by one (/ServiceProviderConfig says so).",
+            )),
+            Call::Search(None) => service.search_all(context, &body).await.map(found),
+            Call::Search(Some(kind)) => {
+                let query = ListQuery::from_search_request(&body, registry.get(*kind), service.budgets(), &mut context.dialect)?;
+                service.list(context, *kind, &query).await.map(found)
+            }
+            Call::List(kind) => {
+                let query = ListQuery::from_query(query, registry.get(*kind), service.budgets(), &mut context.dialect)?;
+                service.list(context, *kind, &query).await.map(found)
+            }
+            Call::Create(kind) => {
+                let ty = registry.get(*kind);
+                let (projection, resource) = (projection(query, ty)?, accept(body, ty, Purpose::Create, context)?);
+                let served = service.create(context, *kind, resource, &projection).await?;
+                Ok(response::resource(StatusCode::CREATED, &served))
+            }
+            Call::Get(kind, id) => {
+                let projection = projection(query, registry.get(*kind))?;
+                let served = service.get(context, *kind, id, &projection).await?;
+                Ok(response::resource(StatusCode::OK, &served))
+            }
+            Call::Replace(kind, id) => {
+                let ty = registry.get(*kind);
+                let projection = projection(query, ty)?;
+                let omits_members = *kind == Kind::Group && !has_key(&body, "members");
+                let keep_members = omits_members && context.dialect.accept(Tolerance::PutWithoutMembers);
+                let resource = accept(body, ty, Purpose::Replace, context)?;
+                let served = service.replace(context, *kind, id, resource, keep_members, &projection).await?;
+                Ok(response::resource(StatusCode::OK, &served))
+            }
+            Call::Patch(kind, id) => {
+                let ty = registry.get(*kind);
+                let projection = projection(query, ty)?;
+                let patch = PatchRequest::parse(body, ty, service.budgets(), &mut context.dialect)?;
+                let silent = *kind == Kind::Group && !projection.explicit() && policy.group_patch == GroupPatchAnswer::Nothing;
+                let answer = if silent { Projected::Nothing } else { Projected::Resource(&projection) };
+                let served = service.patch(context, *kind, id, &patch, answer).await?;
+                Ok(served.map_or_else(response::no_content, |served| response::resource(StatusCode::OK, &served)))
+            }
+            Call::Delete(kind, id) => {
+                service.delete(context, *kind, id).await?;
+                Ok(response::no_content())
+            }
+        }
+    }
+
+    fn features(&self) -> Features {
+        Features {
+            bulk_max_operations: 0,
+            bulk_max_payload: self.max_body,
+            filter_max_results: self.service.budgets().max_results,
+            sort: true,
+            etag: false,
+            change_password: false,
+            authentication_schemes: vec![AuthenticationScheme {
+                kind: "oauthbearertoken",
+                name: "API key",
+                description: "An API key as a bearer token: Authorization: Bearer <key>",
+            }],
+        }
+    }
+}
+
+fn found(body: Value) -> Answer {
+    response::json(StatusCode::OK, &body)
+}
+
+/// The whole of a short list.
+fn all(resources: Vec<Value>) -> Value {
+    list_response(resources.len(), 1, resources)
+}
+
+/// RFC 7644 section 4: a filter on a discovery endpoint is answered by 403.
+fn refuse_filter(query: &str) -> Result<(), ScimError> {
+    let filtered = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "filter");
+    if filtered {
+        return Err(ScimError::new(StatusCode::FORBIDDEN, "This endpoint takes no filter (RFC 7644 section 4); read the whole list."));
+    }
+    Ok(())
+}
+
+fn projection(query: &str, ty: &ResourceType) -> Result<Projection, ScimError> {
+    Projection::from_query(query, ty)
+}
+
+fn accept(body: Value, ty: &ResourceType, purpose: Purpose, context: &mut Context) -> Result<Resource, ScimError> {
+    Resource::accept(body, ty, purpose, &mut context.dialect)
+}
+
+fn has_key(body: &Value, name: &str) -> bool {
+    body.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case(name)))
+}

@@ -1,0 +1,111 @@
+//! Accepts connections: a permit for each, TLS within a time, then HTTP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::gateway::Peer;
+use super::{Gateway, HttpConfig, connection};
+use crate::telemetry::Refusal;
+
+/// Connections the kernel keeps for us while all permits are taken.
+const BACKLOG: i32 = 1024;
+/// The pause after a failed accept, when the process has no descriptor left, say.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound socket that does not accept yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    permits: Arc<Semaphore>,
+    handshake_timeout: Duration,
+    header_timeout: Duration,
+}
+
+impl Listener {
+    /// Binds.
+    ///
+    /// # Errors
+    /// The address is taken or not ours.
+    pub fn bind(config: &HttpConfig, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(config.listen), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&config.listen.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self {
+            socket: TcpListener::from_std(socket.into())?,
+            tls,
+            permits: Arc::new(Semaphore::new(config.max_connections)),
+            handshake_timeout: config.handshake_timeout,
+            header_timeout: config.header_timeout,
+        })
+    }
+
+    /// The address it is bound to.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts until `closing`; connections then finish what they have begun, which `connections` waits for.
+    pub async fn run(self, gateway: Arc<Gateway>, closing: CancellationToken, connections: TaskTracker) {
+        let this = Arc::new(self);
+        loop {
+            let permit = tokio::select! {
+                permit = this.permits.clone().acquire_owned() => permit,
+                () = closing.cancelled() => return,
+            };
+            let accepted = tokio::select! {
+                accepted = this.socket.accept() => accepted,
+                () = closing.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let (this, gateway, closing) = (this.clone(), gateway.clone(), closing.clone());
+                    connections.spawn(async move {
+                        this.serve(stream, address, gateway, closing).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("a connection could not be accepted: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, address: SocketAddr, gateway: Arc<Gateway>, closing: CancellationToken) {
+        let _guard = gateway.metrics.client_connection();
+        // A small answer must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            let peer = Peer { address, secure: false };
+            return connection::serve(stream, gateway, peer, self.header_timeout, closing).await;
+        };
+        match tokio::time::timeout(self.handshake_timeout, TlsAcceptor::from(tls.clone()).accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let peer = Peer { address, secure: true };
+                connection::serve(stream, gateway, peer, self.header_timeout, closing).await;
+            }
+            Ok(Err(error)) => {
+                gateway.metrics.refused(Refusal::Handshake);
+                tracing::debug!(peer = %address, "TLS handshake: {error}");
+            }
+            Err(_) => {
+                gateway.metrics.refused(Refusal::Handshake);
+                tracing::debug!(peer = %address, "TLS handshake: not done in time");
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! SCIM over HTTP: from a TCP connection to a typed call of the service, and back.
+
+mod body;
+mod config;
+mod connection;
+mod gateway;
+mod handlers;
+mod listener;
+mod policy;
+mod response;
+mod route;
+mod tls;
+
+pub use config::{HttpConfig, TlsConfig};
+pub use gateway::Gateway;
+pub use listener::Listener;
+pub use policy::{ClientPolicy, GroupPatchAnswer};
+pub use tls::{certificate_end, server_config};
+
+/// Where SCIM begins below the gateway's own URL.
+pub const SCIM_PATH: &str = "/scim/v2";

@@ -1,0 +1,111 @@
+//! Answers. Every error is a SCIM error body, whatever its status.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::Value;
+
+use crate::auth::{Rejection, Scope};
+use crate::scim::ScimError;
+use crate::service::Served;
+
+/// What goes back to the client.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A body.
+pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
+    // A tree of JSON values is always printed.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut answer = Response::new(Full::new(Bytes::from(bytes)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, SCIM_JSON);
+    answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+/// 204.
+pub(super) fn no_content() -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+/// A resource with its URL and version.
+pub(super) fn resource(status: StatusCode, served: &Served) -> Answer {
+    let mut answer = json(status, &served.resource);
+    if status == StatusCode::CREATED {
+        set(&mut answer, LOCATION, &served.location);
+    }
+    if let Some(version) = &served.version {
+        set(&mut answer, ETAG, version);
+    }
+    answer
+}
+
+/// An error body.
+pub(super) fn error(error: &ScimError) -> Answer {
+    let mut answer = json(error.status, &error.to_body());
+    if let Some(seconds) = error.retry_after {
+        set(&mut answer, RETRY_AFTER, &seconds.to_string());
+    }
+    answer
+}
+
+/// 401 (RFC 6750 section 3).
+pub(super) fn unauthorized(rejection: Rejection) -> Answer {
+    let (detail, challenge) = match rejection {
+        Rejection::Missing => (
+            "Sign in with an API key: Authorization: Bearer <key>. In Ping choose OAuth 2 Bearer Token.",
+            "Bearer realm=\"scimgate\"",
+        ),
+        Rejection::Malformed => (
+            "The Authorization header is not of the form: Bearer <key>.",
+            "Bearer realm=\"scimgate\", error=\"invalid_request\", error_description=\"expected: Bearer <key>\"",
+        ),
+        Rejection::Unknown => (
+            "This key is not known here. Check that it was pasted whole; `scimgate key new` makes another.",
+            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key is not known\"",
+        ),
+        Rejection::Expired => (
+            "This key has expired. `scimgate key new` makes another; both can be live while the client is changed over.",
+            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key has expired\"",
+        ),
+    };
+    let mut answer = error(&ScimError::new(StatusCode::UNAUTHORIZED, detail));
+    set(&mut answer, WWW_AUTHENTICATE, challenge);
+    answer
+}
+
+/// 403: the credential does not allow it (RFC 6750 section 3.1).
+pub(super) fn forbidden(scope: Scope) -> Answer {
+    let detail = format!("This key does not allow it: it lacks the scope {scope}. Add the scope to the key in scimgate's configuration.");
+    let mut answer = error(&ScimError::new(StatusCode::FORBIDDEN, detail));
+    set(&mut answer, WWW_AUTHENTICATE, &format!("Bearer realm=\"scimgate\", error=\"insufficient_scope\", scope=\"{scope}\""));
+    answer
+}
+
+/// 405.
+pub(super) fn method_not_allowed(allow: &'static str) -> Answer {
+    let detail = format!("This method is not served here; {allow} is.");
+    let mut answer = error(&ScimError::new(StatusCode::METHOD_NOT_ALLOWED, detail));
+    set(&mut answer, ALLOW, allow);
+    answer
+}
+
+/// 429.
+pub(super) fn too_many_requests(retry_after: u32) -> Answer {
+    let detail = "This client sends more requests than it may (limits.requests_per_second). Wait as long as Retry-After says.";
+    error(&ScimError { retry_after: Some(retry_after), ..ScimError::new(StatusCode::TOO_MANY_REQUESTS, detail) })
+}
+
+/// Sets a header. A value that cannot be one is left out: it holds what a client or a directory made up.
+pub(super) fn set(answer: &mut Answer, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+}
