@@ -33,7 +33,7 @@ stop() {
   # A server that is up may have written why.
   if [[ -n $gateway_pid && -s $dir/scimgate.log && ${2:-} != "$dir/scimgate.log" ]]; then
     printf '%s\n' "The end of scimgate's log:" >&2
-    tail -n 10 "$dir/scimgate.log" >&2
+    tail -n 5 "$dir/scimgate.log" >&2
   fi
   exit 1
 }
@@ -129,10 +129,10 @@ make_certificate() {
   local log="$dir/tls/log" curve=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
   mkdir "$dir/tls"
   {
-    openssl req -x509 "${curve[@]}" -days 2 -subj "/CN=scimgate demo authority" \
+    openssl req -x509 "${curve[@]}" -days 30 -subj "/CN=scimgate demo authority" \
       -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout "$dir/tls/ca.key" -out "$dir/ca.pem" &&
       openssl req "${curve[@]}" -subj "/CN=localhost" -keyout "$dir/tls/server.key" -out "$dir/tls/server.csr" &&
-      openssl x509 -req -in "$dir/tls/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/tls/ca.key" -days 2 \
+      openssl x509 -req -in "$dir/tls/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/tls/ca.key" -days 30 \
         -set_serial "0x$(openssl rand -hex 8)" -out "$dir/tls/server.pem" -extfile <(
           echo "basicConstraints=CA:FALSE"
           echo "keyUsage=digitalSignature"
@@ -174,6 +174,9 @@ base = "ou=groups,$suffix"
 user_name = "email"
 existing_users = false
 
+[log]
+format = "text"
+
 $(sed -n '/^\[\[auth\.api_keys\]\]/,/^$/p' "$dir/key")
 TOML
   cat >"$dir/curl" <<CURL
@@ -189,7 +192,8 @@ CURL
 
 start_scimgate() {
   local tries=300
-  "$scimgate" serve --config "$dir/scimgate.toml" </dev/null >"$dir/scimgate.log" 2>&1 &
+  # In a session of its own: Ctrl-C is for this script, which then ends the servers in their order.
+  setsid "$scimgate" serve --config "$dir/scimgate.toml" </dev/null >"$dir/scimgate.log" 2>&1 &
   gateway_pid=$!
   until curl -qsf --noproxy '*' --max-time 5 --output /dev/null "http://127.0.0.1:$admin_port/readyz"; do
     runs "$gateway_pid" || stop "scimgate ended at once:" "$dir/scimgate.log"
@@ -217,7 +221,7 @@ TRY
 }
 
 stay() {
-  trap 'exit 0' INT TERM
+  trap 'echo; exit 0' INT TERM
   wait -n "$gateway_pid" "$slapd_pid" || true
   if runs "$gateway_pid"; then
     stop "slapd has ended:" "$dir/ldap/log"
@@ -259,9 +263,8 @@ refusals
 heading "What is in the directory now"
 for branch in people groups; do
   directory_search "ou=$branch,$suffix" '(|(objectClass=inetOrgPerson)(objectClass=groupOfNames))' \
-    '*' memberOf entryUUID pwdAccountLockedTime >"$dir/entries" || stop "The directory could not be read."
-  sed '/./s/^/  /' "$dir/entries"
-done
+    '*' memberOf entryUUID pwdAccountLockedTime || stop "The directory could not be read."
+done | sed '$d; /./s/^/  /'
 
 heading "What to enter in Ping"
 "$scimgate" settings --config "$dir/scimgate.toml" >"$dir/settings" || stop "scimgate settings failed."
@@ -269,7 +272,7 @@ sed '/./s/^/  /' "$dir/settings"
 printf '\n  The token of this demo: %s\n' "$api_key"
 
 if [[ $once == true ]]; then
-  heading "Everything worked; nothing is left behind."
+  heading "Everything worked."
 else
   try_it
   stay

@@ -25,7 +25,7 @@ start_openldap() {
 launch_slapd() {
   local tries=200
   # -d 0 keeps it in the foreground, so that it is a child of ours. It sizes tables by the limit of open files.
-  (ulimit -n 4096 2>/dev/null || true; exec "$(slapd_program)" -d 0 -h "$ldap_url" -f "$dir/ldap/slapd.conf") \
+  (ulimit -n 4096 2>/dev/null || true; exec setsid "$(slapd_program)" -d 0 -h "$ldap_url" -f "$dir/ldap/slapd.conf") \
     </dev/null >"$dir/ldap/log" 2>&1 &
   slapd_pid=$!
   until ldapwhoami -x -H "$ldap_url" >/dev/null 2>&1; do

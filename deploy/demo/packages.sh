@@ -1,7 +1,7 @@
 # Debian packages that a script needs; sourced, not run. The caller defines `stop MESSAGE`, which ends it.
 # shellcheck shell=bash
 
-PATH="$PATH:$HOME/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin"
+PATH="$PATH:${HOME:-}/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 # need PROGRAM:PACKAGE…: installs the packages whose program is not there.
 need() {

@@ -41,7 +41,7 @@ encoded() {
 
 # Ids are long: eight digits tell them apart on the screen.
 shortened() {
-  sed -E 's/([0-9a-f]{8})-[0-9a-f-]{27}/\1-…/' <<<"$1"
+  sed -E 's/([0-9a-f]{8})-[0-9a-f-]{27}/\1.../' <<<"$1"
 }
 
 # user USERNAME GIVEN FAMILY TITLE ACTIVE [ID]: a whole user, with the attributes that Ping's default mapping fills.
@@ -81,14 +81,14 @@ provision_as_ping() {
   call GET '/Users?count=1' 200 "test connection; no user is managed yet"
   expect '"totalResults": *0[,}]'
 
-  lookup ana.ruiz@example.com "not there"
-  call POST /Users 201 "created" "$(user ana.ruiz@example.com Ana Ruiz Engineer true)"
+  lookup ana.ruiz@example.com "Ana is not there yet"
+  call POST /Users 201 "Ana is created" "$(user ana.ruiz@example.com Ana Ruiz Engineer true)"
   ana=$(new_id)
-  lookup jun.sato@example.com "not there"
-  call POST /Users 201 "created" "$(user jun.sato@example.com Jun Sato Engineer true)"
+  lookup jun.sato@example.com "Jun is not there yet"
+  call POST /Users 201 "Jun is created" "$(user jun.sato@example.com Jun Sato Engineer true)"
   jun=$(new_id)
-  lookup ola.berg@example.com "not there"
-  call POST /Users 201 "created" "$(user ola.berg@example.com Ola Berg Analyst true)"
+  lookup ola.berg@example.com "Ola is not there yet"
+  call POST /Users 201 "Ola is created" "$(user ola.berg@example.com Ola Berg Analyst true)"
   ola=$(new_id)
 
   call PUT "/Users/$ana" 200 "Ana has a new title" "$(user ana.ruiz@example.com Ana Ruiz "Principal Engineer" true "$ana")"
@@ -96,14 +96,14 @@ provision_as_ping() {
 
   call GET '/Groups?startIndex=1&count=1000' 200 "no group is managed yet; cn=staff is not ours"
   expect '"totalResults": *0[,}]'
-  call POST /Groups 201 "created with two members" "$(group lightrun-developers "$ana" "$jun")"
+  call POST /Groups 201 "created, with Ana and Jun" "$(group lightrun-developers "$ana" "$jun")"
   developers=$(new_id)
   call PATCH "/Groups/$developers" 204 "Ola joins" "$(patch_add_member "$ola")"
   call GET "/Groups/$developers" 200 "three members"
   expect "\"$ana\"" && expect "\"$jun\"" && expect "\"$ola\""
 
   call PUT "/Users/$jun" 200 "Jun is deactivated" "$(user jun.sato@example.com Jun Sato Engineer false "$jun")"
-  call GET "/Users/$jun" 200 "still there, inactive, still a member"
+  call GET "/Users/$jun" 200 "inactive, and still a member"
   expect '"active": *false'
   expect "\"$developers\""
 
@@ -125,5 +125,5 @@ detail() {
   local text
   text=$(sed -n 's/.*"detail": *"\(\([^"\\]\|\\.\)*\)".*/\1/p' "$dir/answer" | sed 's/\\"/"/g')
   [[ -n $text ]] || stop "The answer gives no reason:" "$dir/answer"
-  fold -s -w 100 <<<"$text" | sed "s/.*/         $dim&$plain/"
+  fold -s -w 100 <<<"$text" | sed "s/ *$//; s/.*/         $dim&$plain/"
 }
