@@ -85,7 +85,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         active,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
-    Some(Config { server: server?, admin: admin?, directory: directory?, mapping, data, auth, clients, limits, budgets, cache, log })
+    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, budgets, cache, log })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -96,10 +96,9 @@ fn is_private(address: IpAddr) -> bool {
     address.is_loopback()
 }
 
-fn server(mut section: Section<'_>, max_body: usize) -> Option<HttpConfig> {
+fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
     let place = section.place_of("listen");
-    let listen = section.parsed("listen", address);
-    let listen = if place.is_none() { address("0.0.0.0:8443").ok() } else { listen };
+    let listen = section.parsed("listen", address).or(place.is_none().then_some(SocketAddr::from(([0, 0, 0, 0], 8443))));
     let public_url = section.parsed("public_url", |text| {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.filter(|url| url.query().is_none() && url.fragment().is_none());
@@ -128,7 +127,8 @@ fn server(mut section: Section<'_>, max_body: usize) -> Option<HttpConfig> {
         );
     }
     let config = HttpConfig {
-        listen: listen?,
+        // Where it is wrong, that has been noted and the whole is refused.
+        listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
         public_url,
         handshake_timeout: section.duration("handshake_timeout", 10 * SECOND),
         header_timeout: section.duration("header_timeout", 60 * SECOND),
@@ -139,22 +139,23 @@ fn server(mut section: Section<'_>, max_body: usize) -> Option<HttpConfig> {
         tls: tls.flatten(),
     };
     section.finish();
-    Some(config)
+    config
 }
 
-fn admin(mut section: Section<'_>) -> Option<AdminConfig> {
-    let listen = if section.place_of("listen").is_none() { address("127.0.0.1:9090").ok() } else { section.parsed("listen", address) };
+fn admin(mut section: Section<'_>) -> AdminConfig {
+    let default = SocketAddr::from(([127, 0, 0, 1], 9090));
+    let listen = section.parsed("listen", address).unwrap_or(default);
     section.finish();
-    Some(AdminConfig { listen: listen? })
+    AdminConfig { listen }
 }
 
-fn directory(mut section: Section<'_>, environment: &Environment) -> Option<LdapConfig> {
+fn directory(mut section: Section<'_>, environment: &Environment) -> LdapConfig {
     let place = section.place_of("urls");
     let urls = section.list("urls", |text| {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "ldap" | "ldaps" | "ldapi"));
         url.ok_or_else(|| "this must be a URL such as \"ldaps://ldap.example.com\" (ldap, ldaps or ldapi)".to_owned())
     });
-    if urls.as_ref().is_none_or(Vec::is_empty) {
+    if urls.is_none() {
         section.note(place.as_ref(), "urls", "name at least one directory server, for example urls = [\"ldaps://ldap.example.com\"]");
     }
     let urls = urls.unwrap_or_default();
@@ -210,7 +211,7 @@ fn directory(mut section: Section<'_>, environment: &Environment) -> Option<Ldap
         keepalive: section.duration("keepalive", 60 * SECOND),
     };
     section.finish();
-    Some(config)
+    config
 }
 
 fn is_loopback(url: &Url) -> bool {
