@@ -1,4 +1,4 @@
-//! scimgate: SCIM 2.0 in front of an LDAP directory.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod clock;
 pub mod directory;

@@ -271,7 +271,7 @@ fn mark(section: &mut Section<'_>) -> Mark {
     if !mark.is_present() {
         return default();
     }
-    let attribute = mark.required("attribute", "\"employeeType\"");
+    let attribute = mark.required("attribute", "\"businessCategory\"");
     let value = mark.required("value", "\"scim\"");
     mark.finish();
     attribute.zip(value).map_or_else(default, |(attribute, value)| Mark { attribute, value })

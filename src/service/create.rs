@@ -1,9 +1,9 @@
 //! POST /Users, POST /Groups.
 
-use super::{Context, Served, Service, error};
+use super::{Context, Served, Service, check_known, error};
 use crate::directory::{DirectoryError, Entry, Filter, ModifyOp, Modification, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
-use crate::scim::{Kind, Projection, Resource, ScimError, Tolerance};
+use crate::scim::{Kind, Projection, Resource, ScimError};
 
 impl Service {
     /// A new resource.
@@ -21,9 +21,7 @@ impl Service {
         let ids = side.referenced_ids(&resource);
         let targets = self.cache.targets(&*self.directory, &mapping, ids.iter().map(String::as_str)).await;
         let targets = targets.map_err(|e| error::refused(side, e))?;
-        if ids.iter().any(|id| !targets.contains_key(id)) {
-            cx.dialect.accept(Tolerance::UnknownMember);
-        }
+        check_known(cx, ids.iter().map(String::as_str), &targets)?;
         let entry = side.new_entry(&resource, &targets)?;
         if let Some(other) = side.unique_filter(&resource) {
             self.check_unique(side, other).await?;

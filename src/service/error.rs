@@ -32,9 +32,20 @@ pub(super) fn contended() -> ScimError {
 
 /// There is no such resource.
 pub(super) fn not_found(kind: Kind, id: &str) -> ScimError {
-    // The id is the client's own text: it is shown only where it cannot be anything but an id.
-    let shown = if id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') { id } else { "given" };
-    ScimError::not_found(format!("There is no {} with the id {shown}; it may have been deleted.", kind.name()))
+    ScimError::not_found(format!("There is no {} with the id {}; it may have been deleted.", kind.name(), shown(id)))
+}
+
+/// An id as it can be shown: it is the client's own text, so only where it cannot be anything but an id.
+fn shown(id: &str) -> &str {
+    if id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') { id } else { "(not an id)" }
+}
+
+/// References to nobody, from a client that is to be told.
+pub(super) fn unknown_references(ids: &[&str]) -> ScimError {
+    let named: Vec<&str> = ids.iter().take(20).map(|id| shown(id)).collect();
+    let more = if ids.len() > named.len() { format!(" and {} more", ids.len() - named.len()) } else { String::new() };
+    let detail = format!("No resource has the id {}{more}; nothing was changed. Provision it first.", named.join(", "));
+    ScimError::bad_request(ScimType::InvalidValue, detail)
 }
 
 /// "Sync SCIM groups" is off.

@@ -20,9 +20,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
-use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping};
+use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{Home, MembershipCache};
-use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError};
+use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance};
 
 /// How long an order of ids serves the pages of one walk through a list.
 const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(10);
@@ -75,6 +75,15 @@ impl<'a> Projected<'a> {
 
 /// The order of a list: the ids of all that matched.
 type Snapshot = Arc<[Uuid]>;
+
+/// References to resources that do not exist are left out where the client is allowed that, and refused by name where it is not.
+fn check_known<'a>(cx: &mut Context, ids: impl IntoIterator<Item = &'a str>, known: &Targets) -> Result<(), ScimError> {
+    let unknown: Vec<&str> = ids.into_iter().filter(|id| !known.contains_key(*id)).collect();
+    if unknown.is_empty() || cx.dialect.accept(Tolerance::UnknownMember) {
+        return Ok(());
+    }
+    Err(error::unknown_references(&unknown))
+}
 
 /// The SCIM operations.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::members::Members;
-use super::{Context, Projected, Served, Service, error};
+use super::{Context, Projected, Served, Service, check_known, error};
 use crate::directory::{DirectoryError, Entry, Modification, ResultCode};
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
 use crate::scim::patch::PatchRequest;
-use crate::scim::{Kind, Projection, ScimError, Tolerance};
+use crate::scim::{Kind, Projection, ScimError};
 
 impl Service {
     /// Applies the operations, all or none.
@@ -83,9 +83,7 @@ impl Service {
         let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
         let ids = change.add.iter().chain(&change.remove).map(String::as_str);
         let targets = self.cache.targets(&*self.directory, mapping, ids).await.map_err(|e| error::refused(side, e))?;
-        if change.add.iter().any(|id| !targets.contains_key(id)) {
-            cx.dialect.accept(Tolerance::UnknownMember);
-        }
+        check_known(cx, change.add.iter().map(String::as_str), &targets)?;
         let names = |ids: &[String]| ids.iter().filter_map(|id| targets.get(id)).cloned().collect();
         let members = Members { add: names(&change.add), remove: names(&change.remove) };
         let read_back = answer.map(|projection| side.attributes(projection)).unwrap_or_default();

@@ -1,10 +1,10 @@
 //! Read, work out the difference, write it: for what the operations alone do not say. Guarded by the entry's change mark, so
 //! that a change made in between is not overwritten but taken into account.
 
-use super::{Context, Served, Service, error};
+use super::{Context, Served, Service, check_known, error};
 use crate::directory::{Entry, Filter, ResultCode};
 use crate::mapping::{Change, Mapping, ResourceMapping, Targets};
-use crate::scim::{Dialect, Projection, Resource, ScimError, Tolerance};
+use crate::scim::{Dialect, Projection, Resource, ScimError};
 
 /// How often it starts over when others change the same entry.
 const ATTEMPTS: usize = 10;
@@ -64,9 +64,7 @@ impl Service {
         if !unknown.is_empty() {
             let found = self.cache.targets(&*self.directory, mapping, unknown.iter().copied()).await;
             targets.extend(found.map_err(|e| error::refused(side, e))?);
-            if unknown.iter().any(|id| !targets.contains_key(*id)) {
-                cx.dialect.accept(Tolerance::UnknownMember);
-            }
+            check_known(cx, unknown, &targets)?;
         }
         Ok(targets)
     }
