@@ -1,7 +1,9 @@
 //! POST /Users, POST /Groups.
 
+use uuid::Uuid;
+
 use super::{Context, Served, Service, check_known, error};
-use crate::directory::{DirectoryError, Entry, Filter, ModifyOp, Modification, ResultCode, SearchRequest};
+use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
 
@@ -31,7 +33,9 @@ impl Service {
             Err(error) if error.is(ResultCode::EntryAlreadyExists) => return Err(self.conflict(side, &entry).await),
             Err(error) => return Err(error::refused(side, error)),
         };
-        self.branch_changed(kind);
+        if let Some(id) = side.id(&added).and_then(|id| Uuid::try_parse(id).ok()) {
+            self.orders.created(kind, id);
+        }
         if kind == Kind::User && !mapping.default_groups.is_empty() {
             self.join_default_groups(&mapping, side, &added).await?;
         }

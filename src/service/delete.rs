@@ -1,5 +1,7 @@
 //! DELETE /Users/{id}, DELETE /Groups/{id}.
 
+use uuid::Uuid;
+
 use super::{Context, Service, error};
 use crate::directory::ResultCode;
 use crate::scim::{Kind, ScimError};
@@ -18,7 +20,9 @@ impl Service {
             match self.remove(&home.dn, &identity).await {
                 Ok(()) => {
                     self.cache.forget(kind, id);
-                    self.branch_changed(kind);
+                    if let Ok(id) = Uuid::try_parse(id) {
+                        self.orders.removed(kind, id);
+                    }
                     return Ok(());
                 }
                 // It was elsewhere than remembered.

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Context, Service, Snapshot, error};
+use super::order::Order;
+use super::{Context, Service, error};
 use crate::directory::{Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping, Targets, Translation, references_in};
 use crate::scim::{Kind, ListQuery, Projection, Resource, ScimError, list_response};
@@ -103,29 +104,25 @@ impl Service {
         query: &ListQuery,
         wanted: &Translation,
         search: Filter,
-    ) -> Result<Snapshot, ScimError> {
-        let plain = query.filter.is_none() && query.sort_by.is_none();
-        let key = || {
-            let filter = query.filter.as_ref().map(ToString::to_string).unwrap_or_default();
-            let sort = query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("{}\n{filter}\n{sort}\n{}", side.ty.kind.name(), query.descending)
-        };
-        let kept = if plain { self.whole.get(&side.ty.kind) } else { self.filtered.get(&key()) };
-        if let Some(order) = kept {
-            return Ok(order);
+    ) -> Result<Order, ScimError> {
+        if query.filter.is_none() && query.sort_by.is_none() {
+            let read = async {
+                let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
+                Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect())
+            };
+            return self.orders.whole(side.ty.kind, read).await;
         }
-        let order: Snapshot = if wanted.exact && query.sort_by.is_none() {
-            let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
-            found.iter().filter_map(|entry| uuid(side, entry)).collect()
-        } else {
-            self.evaluated(cx, mapping, side, query, search).await?
+        let filter = query.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+        let sort = query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default();
+        let key = format!("{}\n{filter}\n{sort}\n{}", side.ty.kind.name(), query.descending);
+        let evaluate = async {
+            if wanted.exact && query.sort_by.is_none() {
+                let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
+                return Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect());
+            }
+            self.evaluated(cx, mapping, side, query, search).await
         };
-        if plain {
-            self.whole.insert(side.ty.kind, order.clone());
-        } else {
-            self.filtered.insert(key(), order.clone());
-        }
-        Ok(order)
+        self.orders.of_query(key, evaluate).await
     }
 
     /// Reads whatever might match, evaluates the filter on each and sorts.
@@ -136,7 +133,7 @@ impl Service {
         side: &ResourceMapping,
         query: &ListQuery,
         search: Filter,
-    ) -> Result<Snapshot, ScimError> {
+    ) -> Result<Vec<Uuid>, ScimError> {
         let found = self.search(side, search, side.all_attributes()).await?;
         let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
         let mut matching: Vec<(Uuid, Resource)> = Vec::new();

@@ -7,6 +7,7 @@ mod error;
 mod get;
 mod list;
 mod members;
+mod order;
 mod patch;
 mod replace;
 mod update;
@@ -14,20 +15,14 @@ mod update;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
-use serde_json::Value;
-use tokio::sync::watch;
-use uuid::Uuid;
-
+use self::order::Orders;
 use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{Home, MembershipCache};
 use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance};
+use serde_json::Value;
+use tokio::sync::watch;
 
-/// How long an order of ids serves the pages of one walk through a list.
-const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(10);
-/// Orders kept at once.
-const SNAPSHOTS: u64 = 64;
 /// How long a request waits for the first connection to the directory.
 const FIRST_CONNECTION: Duration = Duration::from_secs(2);
 
@@ -73,9 +68,6 @@ impl<'a> Projected<'a> {
     }
 }
 
-/// The order of a list: the ids of all that matched.
-type Snapshot = Arc<[Uuid]>;
-
 /// References to resources that do not exist are left out where the client is allowed that, and refused by name where it is not.
 fn check_known<'a>(cx: &mut Context, ids: impl IntoIterator<Item = &'a str>, known: &Targets) -> Result<(), ScimError> {
     let unknown: Vec<&str> = ids.into_iter().filter(|id| !known.contains_key(*id)).collect();
@@ -93,10 +85,7 @@ pub struct Service {
     /// The schemas until the directory has told what it can hold.
     schemas: Arc<SchemaRegistry>,
     cache: MembershipCache,
-    /// Orders of whole branches: changed by creation and removal.
-    whole: Cache<Kind, Snapshot>,
-    /// Orders of filtered or sorted lists: changed by every write.
-    filtered: Cache<String, Snapshot>,
+    orders: Orders,
     budgets: Budgets,
 }
 
@@ -109,9 +98,7 @@ impl Service {
         cache: MembershipCache,
         budgets: Budgets,
     ) -> Self {
-        let snapshots = || Cache::builder().max_capacity(SNAPSHOTS).time_to_live(SNAPSHOT_LIFETIME);
-        let filtered = Cache::builder().max_capacity(SNAPSHOTS).time_to_live(SNAPSHOT_LIFETIME).build();
-        Self { directory, mapping, schemas, cache, whole: snapshots().build(), filtered, budgets }
+        Self { directory, mapping, schemas, cache, orders: Orders::new(), budgets }
     }
 
     /// The schemas, narrowed to what the directory can hold as soon as that is known.
@@ -228,16 +215,5 @@ impl Service {
             Kind::Group if !mapping.groups_sync => Err(error::groups_off()),
             Kind::Group | Kind::User => Ok(()),
         }
-    }
-
-    /// After a creation or removal.
-    fn branch_changed(&self, kind: Kind) {
-        self.whole.invalidate(&kind);
-        self.filtered.invalidate_all();
-    }
-
-    /// After a change to an entry.
-    fn entry_changed(&self) {
-        self.filtered.invalidate_all();
     }
 }

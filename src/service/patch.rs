@@ -28,7 +28,7 @@ impl Service {
         match side.plan(patch)? {
             Plan::Direct(changes) if !changes.is_empty() => {
                 let entry = self.patch_directly(side, id, &changes, &side.attributes(projection)).await?;
-                self.entry_changed();
+                self.orders.changed();
                 let served = self.serve(cx, &mapping, side, &entry, projection).await?;
                 return Ok(answer.projection().map(|_| served));
             }
@@ -36,7 +36,7 @@ impl Service {
                 let home = self.home(side, id, false).await?;
                 if name.is_none_or(|name| side.is_named(&home.dn, &name)) {
                     let entry = self.patch_members(cx, &mapping, side, id, &change, answer.projection()).await?;
-                    self.entry_changed();
+                    self.orders.changed();
                     return match entry {
                         Some(entry) => self.serve(cx, &mapping, side, &entry, projection).await.map(Some),
                         None => Ok(None),

@@ -33,7 +33,7 @@ impl Service {
             }
             match self.apply(mapping, side, id, &entry, &change, projection).await? {
                 Some(after) => {
-                    self.entry_changed();
+                    self.orders.changed();
                     return self.serve(cx, mapping, side, &after, projection).await;
                 }
                 None => self.cache.forget(side.ty.kind, id),
