@@ -148,8 +148,8 @@ impl Mapping {
         };
         let registry = Arc::new(registry.narrowed(|kind, path| match kind {
             Kind::User => match path.attribute.name.as_str() {
-                "active" => active != Active::Nowhere,
-                "groups" => true,
+                // Without a place for it every account is active, and to disable one is refused, not passed over.
+                "active" | "groups" => true,
                 _ => held(&users, path),
             },
             Kind::Group => held(&groups, path),

@@ -246,7 +246,8 @@ fn compare_rule(rule: &Rule, op: CompareOp, value: &Literal, targets: &Targets) 
         }
         (Codec::Text, Literal::String(text)) => {
             let prepared = prepare(text, true);
-            if definition.is_ascii() && !text.is_ascii() {
+            let searched = matches!(op, CompareOp::Eq | CompareOp::Co | CompareOp::Sw | CompareOp::Ew);
+            if searched && definition.is_ascii() && !text.is_ascii() {
                 return Translation::exact(Search::nothing());
             }
             // With several values there, SCIM may show another one than the search found.

@@ -6,6 +6,7 @@ use super::names::{Name, Names};
 use super::rule::{Codec, Rule};
 use super::ResourceMapping;
 use crate::directory::{Dn, Entry, instant};
+use crate::scim::text::prepare;
 use crate::scim::{BoundPath, Kind, Projection, Resource};
 
 /// What reading needs beside the entry.
@@ -109,6 +110,9 @@ impl ResourceMapping {
                 let item = |group: &Name| reference(group, context.base_url, "direct");
                 map.insert("groups".to_owned(), groups.iter().map(item).collect());
             }
+        } else if self.member_attribute().is_some() {
+            // Some clients add nobody to a group that does not say that it is empty.
+            map.entry("members").or_insert_with(|| Value::Array(Vec::new()));
         }
         let extensions = self.ty.extensions.iter().map(|schema| &*schema.id).filter(|id| map.contains_key(*id));
         let schemas: Vec<&str> = std::iter::once(&*self.ty.schema.id).chain(extensions).collect();
@@ -119,8 +123,10 @@ impl ResourceMapping {
         resource
     }
 
-    /// Connectors look for one primary item in each list, which the directory does not tell: the first of type work, else the first.
+    /// Connectors look for one primary item in each list, and some take the first for it. The directory tells neither, its values
+    /// have no order: an item of type work it is, the one that is the userName before others.
     fn mark_primary(&self, resource: &mut Resource) {
+        let user_name = resource.text("userName").map(|name| prepare(name, false));
         let lists = self.rules.iter().filter(|rule| rule.item.is_some() && rule.path.attribute.sub("primary").is_some());
         let mut done: Vec<&str> = Vec::new();
         for rule in lists {
@@ -129,9 +135,15 @@ impl ResourceMapping {
             }
             done.push(&rule.path.attribute.name);
             let mut items = take_items(resource, &rule.path);
-            let work = items.iter().position(|item| item.get("type").and_then(Value::as_str) == Some("work"));
-            if let Some(item) = items.get_mut(work.unwrap_or(0)) {
-                item.insert("primary".to_owned(), true.into());
+            let text = |item: &Map<String, Value>, sub: &str| item.get(sub).and_then(Value::as_str).map(|text| prepare(text, false));
+            let rank = |item: &Map<String, Value>| {
+                (text(item, "type").as_deref() != Some("work"), user_name.is_none() || text(item, "value") != user_name)
+            };
+            // The first of several equals.
+            if let Some(at) = (0..items.len()).min_by_key(|at| items.get(*at).map(rank)) {
+                let mut primary = items.remove(at);
+                primary.insert("primary".to_owned(), true.into());
+                items.insert(0, primary);
             }
             resource.set(&rule.path, items.into_iter().map(Value::Object).collect());
         }

@@ -43,7 +43,7 @@ impl Service {
     }
 
     /// Where the entry's name is not what must be unique, nothing but a look tells whether it is taken.
-    async fn check_unique(&self, side: &ResourceMapping, filter: Filter) -> Result<(), ScimError> {
+    pub(super) async fn check_unique(&self, side: &ResourceMapping, filter: Filter) -> Result<(), ScimError> {
         let mut request = SearchRequest::below(&side.base, Filter::all([side.class(), filter]), vec!["1.1".to_owned()]);
         request.size_limit = 1;
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
@@ -73,7 +73,10 @@ impl Service {
             {
                 tracing::error!(%group, "a default group cannot be joined: {error}");
                 self.take_back(side, user).await;
-                return Err(error::refused(&mapping.groups, error));
+                return Err(match error.is(ResultCode::NoSuchObject) {
+                    true => error::no_default_group(group),
+                    false => error::refused(&mapping.groups, error),
+                });
             }
         }
         Ok(())

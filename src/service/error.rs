@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::directory::{DirectoryError, ResultCode};
+use crate::directory::{DirectoryError, Dn, ResultCode};
 use crate::mapping::ResourceMapping;
 use crate::scim::{Kind, ScimError, ScimType};
 
@@ -137,6 +137,14 @@ pub(super) fn refused(side: &ResourceMapping, error: DirectoryError) -> ScimErro
 
 fn internal(detail: &str) -> ScimError {
     ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+}
+
+/// A group that every new user joins is not there.
+pub(super) fn no_default_group(group: &Dn) -> ScimError {
+    internal(&format!(
+        "{group}, a group that every new user joins, does not exist in the directory: create it, or take it out of \
+         provisioning.default_groups."
+    ))
 }
 
 /// Another entry has the name.

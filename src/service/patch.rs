@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::members::Members;
 use super::{Context, Projected, Served, Service, check_known, error};
-use crate::directory::{DirectoryError, Entry, Modification, ResultCode};
+use crate::directory::{DirectoryError, Entry, Filter, Modification, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
 use crate::scim::patch::PatchRequest;
@@ -55,6 +55,8 @@ impl Service {
         Ok(answer.projection().map(|_| served))
     }
 
+    /// Sets what needs no look at the entry. Where all of it is so already, nothing is written: clients repeat what they said, and
+    /// `meta.lastModified` tells of changes.
     async fn patch_directly(
         &self,
         side: &ResourceMapping,
@@ -63,10 +65,27 @@ impl Service {
         read_back: &[String],
     ) -> Result<Entry, ScimError> {
         let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
-        let identity = &identity;
+        let differs = Filter::all([identity.clone(), Filter::Or(changes.iter().map(to_be_done).collect())]);
+        let (identity, differs) = (&identity, &differs);
         let write = |home: Arc<Home>| async move {
-            let changes: Vec<Modification> = changes.iter().cloned().chain(side.adoption_of(home.owned)).collect();
-            self.modify(&home.dn, &changes, identity, read_back).await
+            if !home.owned {
+                let changes: Vec<Modification> = changes.iter().cloned().chain(side.adoption_of(false)).collect();
+                return self.modify(&home.dn, &changes, identity, read_back).await;
+            }
+            match self.modify(&home.dn, changes, differs, read_back).await {
+                // Nothing is left to be done, or it is another entry. A filter may not tell values apart that differ in case.
+                Err(error) if error.is(ResultCode::AssertionFailed) => {
+                    let mut look = SearchRequest::entry(&home.dn, read_back.to_vec());
+                    look.attributes.extend(changes.iter().map(|change| change.attribute.clone()));
+                    look.filter = identity.clone();
+                    let entry = self.directory.search(&look).await?.entries.into_iter().next().ok_or(error)?;
+                    if changes.iter().all(|change| entry.values(&change.attribute) == change.values) {
+                        return Ok(Some(entry));
+                    }
+                    self.modify(&home.dn, changes, identity, read_back).await
+                }
+                done => done,
+            }
         };
         self.at_home(side, id, write).await?.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
@@ -121,6 +140,14 @@ impl Service {
             }
         }
     }
+}
+
+/// Matches an entry that does not have the values yet.
+fn to_be_done(change: &Modification) -> Filter {
+    if change.values.is_empty() {
+        return Filter::Present(change.attribute.clone());
+    }
+    Filter::all(change.values.iter().map(|value| Filter::Equal(change.attribute.clone(), value.clone()))).negated()
 }
 
 /// Whether the entry is not, or not as, it was remembered.

@@ -31,6 +31,10 @@ impl Service {
             if change.is_empty() {
                 return self.serve(cx, mapping, side, &entry, projection).await;
             }
+            let name = side.unique_filter(&new).filter(|name| side.unique_filter(&old).as_ref() != Some(name));
+            if let Some((name, identity)) = name.zip(side.by_id(id)) {
+                self.check_unique(side, Filter::all([name, identity.negated()])).await?;
+            }
             match self.apply(mapping, side, id, &entry, &change, projection).await? {
                 Some(after) => {
                     self.orders.changed();

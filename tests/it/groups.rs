@@ -1,0 +1,163 @@
+//! Groups: created, read, replaced, deleted.
+
+use serde_json::json;
+
+use crate::support::{Fixture, GROUP, GROUPS, each, group, group_dn, id};
+
+#[tokio::test]
+async fn an_empty_group_has_a_placeholder_that_nobody_sees() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+
+    let made = scim.post("/Groups", json!({ "schemas": [GROUP], "displayName": "staff" })).await.expect(201);
+
+    assert_eq!(made["members"], json!([]));
+    let entry = slapd.entry(&group_dn("staff")).await.unwrap();
+    assert_eq!(entry.all("objectClass"), ["groupOfNames", "scimgateResource"]);
+    assert_eq!(entry.one("member"), "");
+    let read = scim.get(&format!("/Groups/{}", id(&made))).await.expect(200);
+    assert_eq!(read, made);
+    let list = scim.find("/Groups", "displayName eq \"STAFF\"").await;
+    assert_eq!(list["Resources"], json!([made]));
+}
+
+#[tokio::test]
+async fn the_answer_to_a_creation_says_where_the_group_is() {
+    let Fixture { scim, slapd, gateway } = &Fixture::start().await;
+
+    let answer = scim.post("/Groups", group("staff", &[])).await;
+
+    let (location, version) = (answer.header("location").to_owned(), answer.header("etag").to_owned());
+    let made = answer.expect(201);
+    assert_eq!(made["id"], slapd.entry(&group_dn("staff")).await.unwrap().one("entryUUID"));
+    assert_eq!(location, format!("http://{}/scim/v2/Groups/{}", gateway.address(), id(&made)));
+    assert_eq!((made["meta"]["location"].as_str(), made["meta"]["version"].as_str()), (Some(&*location), Some(&*version)));
+    assert_eq!(made["meta"]["resourceType"], "Group");
+}
+
+#[tokio::test]
+async fn members_are_entries_in_the_directory_and_resources_in_scim() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+
+    let mut body = group("staff", &[&ana, &bob, &ana]);
+    body["externalId"] = "g-1".into();
+    let made = scim.post("/Groups", body).await.expect(201);
+
+    assert_eq!(slapd.members("staff").await, ["ana@example.com", "bob@example.com"]);
+    let members = made["members"].as_array().unwrap();
+    let shown = members.iter().find(|member| member["value"] == ana).unwrap();
+    assert_eq!(members.len(), 2);
+    assert_eq!((shown["display"].as_str(), shown["type"].as_str()), (Some("Ana Ruiz"), Some("User")));
+    assert!(shown["$ref"].as_str().unwrap().ends_with(&format!("/scim/v2/Users/{ana}")), "{shown}");
+    assert_eq!(made["externalId"], "g-1");
+}
+
+#[tokio::test]
+async fn a_group_can_be_a_member_of_a_group() {
+    let Fixture { scim, .. } = &Fixture::start().await;
+    let inner = scim.new_group("inner", &[]).await;
+
+    let outer = scim.post("/Groups", group("outer", &[&inner])).await.expect(201);
+
+    let member = &outer["members"][0];
+    assert_eq!((member["value"].as_str(), member["type"].as_str()), (Some(&*inner), Some("Group")));
+    assert_eq!(member["display"], "inner");
+}
+
+#[tokio::test]
+async fn put_sets_name_and_members() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+    let staff = scim.new_group("staff", &[&ana]).await;
+
+    // As a client sends back what it read, with what only the gateway says.
+    let mut body = scim.get(&format!("/Groups/{staff}")).await.expect(200);
+    body["displayName"] = "crew".into();
+    body["members"] = json!([{ "value": bob, "display": "Bob", "type": "User", "$ref": null }]);
+    let replaced = scim.put(&format!("/Groups/{staff}"), body).await.expect(200);
+
+    assert_eq!((id(&replaced), replaced["displayName"].as_str()), (staff.clone(), Some("crew")));
+    assert_eq!(scim.members(&staff).await, [bob]);
+    assert_eq!(slapd.members("crew").await, ["bob@example.com"]);
+    assert_eq!(slapd.search(GROUPS, "(cn=*)").await.len(), 1);
+}
+
+#[tokio::test]
+async fn put_with_an_empty_list_empties_and_without_one_keeps() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let ana = scim.new_user("ana").await;
+    let staff = scim.new_group("staff", &[&ana]).await;
+    let path = format!("/Groups/{staff}");
+
+    scim.put(&path, json!({ "schemas": [GROUP], "displayName": "crew" })).await.expect(200);
+    assert_eq!(scim.members(&staff).await, [ana.clone()]);
+
+    let emptied = scim.put(&path, group("crew", &[])).await.expect(200);
+    assert_eq!(emptied["members"], json!([]));
+    assert_eq!(slapd.entry(&group_dn("crew")).await.unwrap().one("member"), "");
+
+    scim.put(&path, group("crew", &[&ana])).await.expect(200);
+    assert_eq!(scim.members(&staff).await, [ana]);
+}
+
+#[tokio::test]
+async fn a_deleted_group_is_gone_and_its_members_stay() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let ana = scim.new_user("ana").await;
+    let staff = format!("/Groups/{}", scim.new_group("staff", &[&ana]).await);
+
+    scim.delete(&staff).await.expect(204);
+
+    scim.get(&staff).await.error(404, "");
+    scim.delete(&staff).await.error(404, "");
+    let add = json!([{ "op": "add", "path": "members", "value": [{ "value": ana }] }]);
+    scim.patch(&staff, add).await.error(404, "");
+    assert_eq!(slapd.entry(&group_dn("staff")).await, None);
+    assert!(scim.get(&format!("/Users/{ana}")).await.expect(200).get("groups").is_none());
+}
+
+#[tokio::test]
+async fn deleting_users_takes_them_out_of_their_groups() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+    let staff = scim.new_group("staff", &[&ana, &bob]).await;
+    let alone = scim.new_group("alone", &[&ana]).await;
+
+    scim.delete(&format!("/Users/{ana}")).await.expect(204);
+
+    assert_eq!(scim.members(&staff).await, [bob]);
+    assert_eq!(slapd.members("staff").await, ["bob@example.com"]);
+    // Its class does not allow a group without a member.
+    assert_eq!(scim.members(&alone).await, [""; 0]);
+    assert_eq!(slapd.entry(&group_dn("alone")).await.unwrap().one("member"), "");
+}
+
+#[tokio::test]
+async fn with_group_synchronisation_off_there_are_no_groups() {
+    let Fixture { scim, slapd, .. } = &Fixture::set(&[("groups.sync", "false")]).await;
+    scim.new_user("ana").await;
+
+    let list = scim.get("/Groups").await.expect(200);
+    assert_eq!((list["totalResults"].as_i64(), &list["Resources"]), (Some(0), &json!([])));
+    let nobody = "/Groups/00000000-0000-0000-0000-000000000000";
+    scim.get(nobody).await.error(404, "");
+    let detail = scim.post("/Groups", group("staff", &[])).await.error(403, "");
+    assert!(detail.contains("groups.sync"), "{detail}");
+    scim.put(nobody, group("staff", &[])).await.error(403, "");
+    scim.patch(nobody, json!([{ "op": "replace", "path": "displayName", "value": "x" }])).await.error(403, "");
+    scim.delete(nobody).await.error(403, "");
+    assert!(slapd.search(GROUPS, "(cn=*)").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_list_leaves_members_out_when_asked() {
+    let Fixture { scim, .. } = &Fixture::start().await;
+    let ana = scim.new_user("ana").await;
+    scim.new_group("staff", &[&ana]).await;
+
+    let query = [("excludedAttributes", "members"), ("filter", "displayName eq \"staff\"")];
+    let list = scim.query("/Groups", &query).await.expect(200);
+
+    assert_eq!(each(&list, "displayName"), ["staff"]);
+    assert!(list["Resources"][0].get("members").is_none(), "{list:#}");
+}

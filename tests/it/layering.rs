@@ -1,0 +1,99 @@
+//! Who may import whom, as `src/ARCHITECTURE.md` says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
+const ALLOWED: [(&str, &[&str]); 18] = [
+    ("clock", &[]),
+    ("secret", &[]),
+    ("scim", &[]),
+    ("directory", &["clock"]),
+    ("mapping", &["scim", "directory"]),
+    ("telemetry", &[]),
+    ("ldap", &["directory", "telemetry", "secret"]),
+    ("membership", &["scim", "directory", "mapping", "telemetry"]),
+    ("service", &["scim", "directory", "mapping", "membership", "telemetry", "clock"]),
+    ("auth", &["clock", "telemetry"]),
+    ("limit", &["clock", "telemetry"]),
+    ("http", &["scim", "service", "auth", "limit", "telemetry"]),
+    ("admin", &["http", "telemetry"]),
+    ("lifecycle", &[]),
+    (
+        "config",
+        &["admin", "auth", "directory", "http", "ldap", "limit", "mapping", "membership", "scim", "secret", "telemetry"],
+    ),
+    ("resources", &["config", "mapping", "scim"]),
+    (
+        "app",
+        &[
+            "admin", "auth", "clock", "config", "directory", "http", "ldap", "limit", "mapping", "membership", "resources",
+            "service", "telemetry",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "app", "auth", "clock", "config", "directory", "http", "ldap", "lifecycle", "mapping", "resources", "scim",
+            "telemetry",
+        ],
+    ),
+];
+
+/// Crates that belong to one module alone.
+const OWNED: [(&str, &[&str]); 4] =
+    [("ldap3", &["ldap"]), ("hyper", &["http", "admin"]), ("governor", &["limit"]), ("clap", &["cli"])];
+
+fn files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Every source file with the module it belongs to.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&root, &mut found);
+    let module = |path: &Path| {
+        let first = path.strip_prefix(&root).unwrap().components().next().unwrap();
+        first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    };
+    let of = |path: PathBuf| (module(&path), path.clone(), fs::read_to_string(&path).unwrap());
+    found.into_iter().map(of).filter(|(module, ..)| module != "lib" && module != "main").collect()
+}
+
+#[test]
+fn modules_import_only_what_they_may() {
+    let mut wrong = BTreeSet::new();
+    for (module, path, text) in sources() {
+        let allowed = ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table")).1;
+        for after in text.split("crate::").skip(1) {
+            let imported: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if !imported.is_empty() && imported != module && !allowed.contains(&&*imported) {
+                wrong.insert(format!("{}: {module} imports {imported}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn some_crates_belong_to_one_module() {
+    let mut wrong = BTreeSet::new();
+    for (module, path, text) in sources() {
+        for (name, owners) in OWNED {
+            let used = text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
+            if used && !owners.contains(&&*module) {
+                wrong.insert(format!("{}: {name} belongs to {owners:?}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

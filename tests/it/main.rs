@@ -1,0 +1,23 @@
+//! The real program before a real OpenLDAP, both started for each test.
+#![cfg(test)]
+
+mod support;
+
+mod active;
+mod auth;
+mod clients;
+mod discovery;
+mod existing;
+mod faults;
+mod filters;
+mod groups;
+mod hostile;
+mod layering;
+mod lists;
+mod members;
+mod names;
+mod patch;
+mod rename;
+mod service;
+mod tls;
+mod users;

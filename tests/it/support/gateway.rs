@@ -1,0 +1,260 @@
+//! The program itself, as an administrator would run it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::slapd::{ACCOUNT, PASSWORD};
+use super::{Client, GROUPS, PATIENCE, PEOPLE, Tls, until};
+
+/// The key of the client `ping`, which may do everything.
+pub(crate) const KEY: &str = "scimgate_the-key-of-ping";
+
+/// What differs from the configuration an administrator would begin with.
+#[derive(Debug, Default)]
+pub(crate) struct GatewayOptions {
+    variables: Vec<(String, String)>,
+    keys: String,
+    tls: bool,
+}
+
+impl GatewayOptions {
+    /// Sets a key such as `server.drain`.
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        let name = format!("SCIMGATE__{}", key.replace('.', "__").to_uppercase());
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// Adds an API key. `rest` is further lines of TOML.
+    pub(crate) fn key(mut self, client: &str, key: &str, rest: &str) -> Self {
+        self.keys.push_str(&key_lines(client, key, rest));
+        self
+    }
+
+    /// Serves over TLS with a certificate of its own.
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+}
+
+/// A running gateway. It is asked to end when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    child: Child,
+    scim: String,
+    admin: String,
+    certificate: Option<String>,
+    log: Log,
+    _folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts it, and returns as soon as it listens.
+    pub(crate) async fn start(options: GatewayOptions, directory: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scimgate.toml");
+        let mut text = configuration(directory);
+        let certificate = options.tls.then(|| make_certificate(folder.path()));
+        if certificate.is_some() {
+            text.push_str("[server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\n");
+        }
+        text.push_str(&key_lines("ping", KEY, ""));
+        text.push_str(&options.keys);
+        std::fs::write(&file, text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scimgate"))
+            .arg("serve")
+            .arg("--config")
+            .arg(&file)
+            .envs(options.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Log::collect(child.stderr.take().unwrap());
+        let Some(line) = log.line("serving").await else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the gateway does not start:\n{log}");
+        };
+        let address = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        Self {
+            scim: format!("{scheme}://{}/scim/v2", address("scim")),
+            admin: format!("http://{}", address("admin")),
+            child,
+            certificate,
+            log,
+            _folder: folder,
+        }
+    }
+
+    /// Waits until it has the directory's answer, as a load balancer would.
+    pub(crate) async fn ready(&self) {
+        until("the gateway is ready", async || self.admin("/readyz").await.0 == 200).await;
+    }
+
+    /// A client that signs in with this key.
+    pub(crate) fn client(&self, key: &str) -> Client {
+        self.client_over(key, Tls::default())
+    }
+
+    /// The same, with a choice of protocols.
+    pub(crate) fn client_over(&self, key: &str, tls: Tls) -> Client {
+        Client::new(&self.scim, key, self.certificate.as_deref(), tls)
+    }
+
+    /// The address of the SCIM listener.
+    pub(crate) fn address(&self) -> &str {
+        self.scim.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap()
+    }
+
+    /// Status and body of a page for the administrator.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        Client::new(&self.admin, "", None, Tls::default()).page(path).await
+    }
+
+    /// Whether the metrics have this line.
+    pub(crate) async fn measures(&self, line: &str) -> bool {
+        self.admin("/metrics").await.1.lines().any(|found| found == line)
+    }
+
+    /// The log so far, one value a line.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        self.log.parsed()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn ask_to_end(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        // It may have ended by itself.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the gateway does not end:\n{}", self.log);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log);
+        }
+        self.ask_to_end();
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// What the process wrote to standard error.
+#[derive(Debug, Default)]
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Log {
+    fn collect(stderr: ChildStderr) -> Self {
+        let log = Self::default();
+        let lines = log.lines.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        log
+    }
+
+    fn parsed(&self) -> Vec<Value> {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not a line of JSON: {line}"))).collect()
+    }
+
+    /// The line with this message, once it is there; `None` if it does not come.
+    async fn line(&self, message: &str) -> Option<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Looked at first, so that nothing can come after the lines are read.
+            let ended = self.is_complete() || Instant::now() > deadline;
+            let lines = self.lines.lock().unwrap().clone();
+            let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let found = parsed.into_iter().find(|line| line["message"] == message);
+            if found.is_some() || ended {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whether the process has closed it. The thread that reads it holds the other reference until then.
+    fn is_complete(&self) -> bool {
+        Arc::strong_count(&self.lines) == 1
+    }
+}
+
+impl std::fmt::Display for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.lines.lock().unwrap().join("\n"))
+    }
+}
+
+fn configuration(directory: &str) -> String {
+    format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[directory]
+urls = ["{directory}"]
+bind_dn = "{ACCOUNT}"
+bind_password = "{PASSWORD}"
+[users]
+base = "{PEOPLE}"
+[groups]
+base = "{GROUPS}"
+[limits]
+requests_per_second = 0
+"#
+    )
+}
+
+fn key_lines(client: &str, key: &str, rest: &str) -> String {
+    let digest = Sha256::digest(key.as_bytes());
+    let hex = digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    format!("[[auth.api_keys]]\nname = \"{client}\"\nhash = \"sha256:{hex}\"\n{rest}\n")
+}
+
+/// Writes a certificate for 127.0.0.1 and its key; returns the certificate as PEM.
+fn make_certificate(folder: &Path) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
+    std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    certificate.pem()
+}

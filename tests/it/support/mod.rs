@@ -1,0 +1,105 @@
+//! What the tests stand on.
+
+mod client;
+mod gateway;
+mod slapd;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+pub(crate) use client::{Answer, Client, Tls};
+pub(crate) use gateway::{Gateway, GatewayOptions, KEY};
+pub(crate) use slapd::{Entry, GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};
+
+pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// How long something that must happen may take on a busy machine. Nothing is concluded from it being short.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A directory, the gateway before it, and a client that may do everything.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    pub(crate) scim: Client,
+    pub(crate) gateway: Gateway,
+    pub(crate) slapd: Slapd,
+}
+
+impl Fixture {
+    /// With everything as an administrator would first have it.
+    pub(crate) async fn start() -> Self {
+        Self::with(SlapdOptions::default(), GatewayOptions::default()).await
+    }
+
+    /// With settings of the gateway: key and value.
+    pub(crate) async fn set(settings: &[(&str, &str)]) -> Self {
+        let options = settings.iter().fold(GatewayOptions::default(), |options, (key, value)| options.set(key, value));
+        Self::with(SlapdOptions::default(), options).await
+    }
+
+    pub(crate) async fn with(directory: SlapdOptions, gateway: GatewayOptions) -> Self {
+        let slapd = Slapd::start(&directory);
+        let gateway = Gateway::start(gateway, &slapd.url()).await;
+        gateway.ready().await;
+        Self { scim: gateway.client(KEY), gateway, slapd }
+    }
+}
+
+/// A user's body: `ana` is Ana, called `ana@example.com`.
+pub(crate) fn user(name: &str) -> Value {
+    let mut letters = name.chars();
+    let given: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    json!({
+        "schemas": [USER],
+        "userName": format!("{name}@example.com"),
+        "externalId": format!("x-{name}"),
+        "name": { "givenName": given, "familyName": "Ruiz" },
+        "displayName": format!("{given} Ruiz"),
+        "emails": [{ "value": format!("{name}@example.com"), "type": "work", "primary": true }],
+        "active": true,
+    })
+}
+
+/// The LDIF of managed users of these names.
+pub(crate) fn user_entries(names: impl IntoIterator<Item = String>) -> String {
+    let entry = |name: String| {
+        let dn = user_dn(&name);
+        format!("dn: {dn}\nobjectClass: inetOrgPerson\nobjectClass: scimgateResource\nuid: {name}@example.com\ncn: {name}\nsn: Ruiz\n\n")
+    };
+    names.into_iter().map(entry).collect()
+}
+
+/// A group's body.
+pub(crate) fn group(name: &str, members: &[&str]) -> Value {
+    let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
+    json!({ "schemas": [GROUP], "displayName": name, "members": members })
+}
+
+/// The `id` of a resource.
+#[track_caller]
+pub(crate) fn id(resource: &Value) -> String {
+    resource["id"].as_str().unwrap_or_else(|| panic!("no id in {resource:#}")).to_owned()
+}
+
+/// One attribute of every resource of a list, in the list's order.
+pub(crate) fn each(list: &Value, attribute: &str) -> Vec<String> {
+    let resources = list["Resources"].as_array().unwrap_or_else(|| panic!("no list: {list:#}"));
+    resources.iter().map(|resource| resource[attribute].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// The same, in order of the alphabet.
+pub(crate) fn sorted(mut values: Vec<String>) -> Vec<String> {
+    values.sort();
+    values
+}
+
+/// Asks again until it is so.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !so().await {
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

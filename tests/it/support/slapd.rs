@@ -1,0 +1,273 @@
+//! A private OpenLDAP in a temporary folder, with the overlays a company's directory has.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ldap3::{Ldap, LdapConnAsync, Mod, Scope, SearchEntry};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+pub(crate) const PEOPLE: &str = "ou=people,dc=example,dc=com";
+pub(crate) const GROUPS: &str = "ou=groups,dc=example,dc=com";
+
+/// The gateway's account.
+pub(super) const ACCOUNT: &str = "cn=scimgate,ou=services,dc=example,dc=com";
+pub(super) const PASSWORD: &str = "of the gateway";
+
+const ROOT: &str = "cn=root,dc=example,dc=com";
+const ROOT_PASSWORD: &str = "of the administrator";
+
+const ORGANISATION: &str = include_str!("organisation.ldif");
+const POLICY: &str = include_str!("policy.ldif");
+
+/// What the directory is like.
+#[derive(Debug)]
+pub(crate) struct SlapdOptions {
+    /// Whether it has scimgate's schema.
+    pub(crate) schema: bool,
+    /// Whether it has a password policy, which locks accounts.
+    pub(crate) ppolicy: bool,
+    /// Entries beside the organisation's branches, as LDIF.
+    pub(crate) entries: String,
+}
+
+impl Default for SlapdOptions {
+    fn default() -> Self {
+        Self { schema: true, ppolicy: true, entries: String::new() }
+    }
+}
+
+/// A directory server, killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slapd {
+    folder: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+/// An entry; names of attributes in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) dn: String,
+    attributes: HashMap<String, Vec<String>>,
+}
+
+impl Entry {
+    /// The values of an attribute, in order of the alphabet.
+    pub(crate) fn all(&self, attribute: &str) -> Vec<&str> {
+        let mut values: Vec<&str> =
+            self.attributes.get(&attribute.to_lowercase()).into_iter().flatten().map(String::as_str).collect();
+        values.sort_unstable();
+        values
+    }
+
+    /// The only value of an attribute; empty if there is none.
+    pub(crate) fn one(&self, attribute: &str) -> &str {
+        match self.all(attribute).as_slice() {
+            [] => "",
+            [value] => value,
+            values => panic!("{attribute} of {} has several values: {values:?}", self.dn),
+        }
+    }
+}
+
+/// The name of a user's entry. `name` must need no escapes.
+pub(crate) fn user_dn(name: &str) -> String {
+    format!("uid={name}@example.com,{PEOPLE}")
+}
+
+/// The name of a group's entry. `name` must need no escapes.
+pub(crate) fn group_dn(name: &str) -> String {
+    format!("cn={name},{GROUPS}")
+}
+
+impl Slapd {
+    pub(crate) fn start(options: &SlapdOptions) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Under AppArmor the packaged program may use its own folders only; a copy elsewhere is not under that profile.
+        std::fs::copy("/usr/sbin/slapd", folder.path().join("slapd")).expect("slapd is not installed");
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("slapd.conf"), configuration(folder.path(), options)).unwrap();
+        let policy = if options.ppolicy { POLICY } else { "" };
+        load(folder.path(), &format!("{ORGANISATION}{policy}\n{}", options.entries));
+        let mut slapd = Self { folder, port: 0, child: None };
+        // Between the choice of a port and its use another program may take it.
+        for _ in 0..5 {
+            slapd.port = free_port();
+            if slapd.launch() {
+                return slapd;
+            }
+        }
+        panic!("slapd does not start: {}", slapd.log());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it again on the same port with the same data.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        assert!(self.launch(), "slapd does not start again: {}", self.log());
+    }
+
+    /// Whether that account can sign in.
+    pub(crate) async fn signs_in(&self, dn: &str, password: &str) -> bool {
+        let mut ldap = self.connect().await;
+        let signed_in = ldap.simple_bind(dn, password).await.unwrap().success().is_ok();
+        ldap.unbind().await.unwrap();
+        signed_in
+    }
+
+    /// Gives an attribute this value only, as somebody who knows nothing of SCIM.
+    pub(crate) async fn set(&self, dn: &str, attribute: &str, value: &str) {
+        self.modify(dn, Mod::Replace(attribute, HashSet::from([value]))).await;
+    }
+
+    /// Gives an attribute one more value.
+    pub(crate) async fn push(&self, dn: &str, attribute: &str, value: &str) {
+        self.modify(dn, Mod::Add(attribute, HashSet::from([value]))).await;
+    }
+
+    async fn modify(&self, dn: &str, change: Mod<&str>) {
+        let mut ldap = self.administrator().await;
+        ldap.modify(dn, vec![change]).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
+    async fn connect(&self) -> Ldap {
+        let (connection, ldap) = LdapConnAsync::new(&self.url()).await.unwrap();
+        tokio::spawn(connection.drive());
+        ldap
+    }
+
+    async fn administrator(&self) -> Ldap {
+        let mut ldap = self.connect().await;
+        ldap.simple_bind(ROOT, ROOT_PASSWORD).await.unwrap().success().unwrap();
+        ldap
+    }
+
+    /// Every entry below a base that matches, with its operational attributes, in order of their names.
+    pub(crate) async fn search(&self, base: &str, filter: &str) -> Vec<Entry> {
+        self.look(base, Scope::OneLevel, filter).await
+    }
+
+    /// The entry of that name.
+    pub(crate) async fn entry(&self, dn: &str) -> Option<Entry> {
+        self.look(dn, Scope::Base, "(objectClass=*)").await.pop()
+    }
+
+    /// The members of a group, by the values of their RDNs.
+    pub(crate) async fn members(&self, group: &str) -> Vec<String> {
+        let entry = self.entry(&group_dn(group)).await.unwrap_or_else(|| panic!("there is no group {group}"));
+        let name = |dn: &str| dn.split(['=', ',']).nth(1).unwrap_or_default().to_owned();
+        entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(name).collect()
+    }
+
+    async fn look(&self, base: &str, scope: Scope, filter: &str) -> Vec<Entry> {
+        let mut ldap = self.administrator().await;
+        let found = ldap.search(base, scope, filter, ["*", "+"]).await.unwrap();
+        ldap.unbind().await.unwrap();
+        let mut entries: Vec<Entry> = found.0.into_iter().map(SearchEntry::construct).map(entry).collect();
+        entries.sort_by(|a, b| a.dn.cmp(&b.dn));
+        entries
+    }
+
+    fn launch(&mut self) -> bool {
+        let at = |name: &str| self.folder.path().join(name);
+        // slapd makes a table of all the files it could open, which takes long where that is a million.
+        let child = Command::new("sh")
+            .args(["-c", "ulimit -n 4096; exec \"$@\"", "sh"])
+            .arg(at("slapd"))
+            .args(["-d", "0", "-h", &self.url(), "-f"])
+            .arg(at("slapd.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(at("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let child = self.child.insert(child);
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return true;
+            }
+            assert!(Instant::now() < deadline, "slapd does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = None;
+        false
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Slapd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn entry(found: SearchEntry) -> Entry {
+    let binary = found.bin_attrs.into_iter().map(|(name, values)| {
+        let values = values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        (name.to_lowercase(), values)
+    });
+    let attributes = found.attrs.into_iter().map(|(name, values)| (name.to_lowercase(), values)).chain(binary).collect();
+    Entry { dn: found.dn, attributes }
+}
+
+/// A port below those the system gives out by itself, so that nobody gets it while the directory is stopped.
+fn free_port() -> u16 {
+    loop {
+        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let port = 10_000 + u16::try_from(random % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn load(folder: &Path, entries: &str) {
+    std::fs::write(folder.join("entries.ldif"), entries).unwrap();
+    let loaded = Command::new(folder.join("slapd"))
+        .args(["-T", "add", "-q", "-f"])
+        .arg(folder.join("slapd.conf"))
+        .arg("-l")
+        .arg(folder.join("entries.ldif"))
+        .output()
+        .unwrap();
+    assert!(loaded.status.success(), "the entries were refused: {}", String::from_utf8_lossy(&loaded.stderr));
+}
+
+fn configuration(folder: &Path, options: &SlapdOptions) -> String {
+    let only = |wanted: bool, text: &str| if wanted { text.to_owned() } else { String::new() };
+    let schema = format!("include \"{}/config/schema/scimgate.schema\"", env!("CARGO_MANIFEST_DIR"));
+    let policy = "overlay ppolicy\nppolicy_default \"cn=default,ou=policies,dc=example,dc=com\"\nppolicy_use_lockout";
+    format!(
+        include_str!("slapd.conf"),
+        folder = folder.display(),
+        schema = only(options.schema, &schema),
+        external_id = only(options.schema, ",scimgateExternalId"),
+        ppolicy_module = only(options.ppolicy, "moduleload ppolicy"),
+        ppolicy_overlay = only(options.ppolicy, policy),
+        root = ROOT,
+        root_password = ROOT_PASSWORD,
+        account = ACCOUNT,
+    )
+}
