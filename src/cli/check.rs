@@ -12,7 +12,7 @@ use crate::directory::profile::Profile;
 use crate::directory::{Capabilities, Directory, Dn, Filter, SearchRequest, instant};
 use crate::http;
 use crate::ldap::LdapDirectory;
-use crate::mapping::{Compiled, Mapping, ResourceMapping};
+use crate::mapping::{Active, Compiled, Mapping, ResourceMapping};
 use crate::resources::Resources;
 use crate::scim::Kind;
 use crate::telemetry::Metrics;
@@ -134,6 +134,7 @@ async fn check_directory(config: Config, resources: Resources, findings: &mut Fi
             for kind in [Kind::User, Kind::Group] {
                 check_branch(&directory, mapping.of(kind), findings).await;
             }
+            check_lock(&directory, &capabilities, &mapping.users.active, findings).await;
         }
         Err(error) => {
             for line in error.0 {
@@ -174,7 +175,7 @@ async fn check_branch(directory: &LdapDirectory, side: &ResourceMapping, finding
         Err(error) => return findings.say(Grade::Problem, &format!("{section}.base: {base}: {error}")),
     }
     match directory.search(&SearchRequest::below(base, side.class(), vec!["1.1".to_owned()])).await {
-        Ok(found) => findings.say(Grade::Good, &format!("{base} holds {} {section}", found.entries.len())),
+        Ok(found) => findings.say(Grade::Good, &format!("{section} in {base}: {}", found.entries.len())),
         Err(error) => findings.say(
             Grade::Problem,
             &format!(
@@ -197,6 +198,32 @@ async fn check_branch(directory: &LdapDirectory, side: &ResourceMapping, finding
                 ),
             );
         }
+    }
+}
+
+/// A locked account is refused only where a password policy says so (draft-behera-ldap-password-policy section 5.2.12).
+async fn check_lock(directory: &LdapDirectory, capabilities: &Capabilities, active: &Active, findings: &mut Findings) {
+    let (Active::Lock { attribute, .. }, true) = (active, capabilities.schema.has_class("pwdPolicy")) else { return };
+    let contexts = capabilities.naming_contexts.iter().filter_map(|name| name.parse::<Dn>().ok());
+    let (mut seen, mut locking) = (0, 0);
+    for context in contexts {
+        let search = SearchRequest::below(&context, Filter::equal("objectClass", "pwdPolicy"), vec!["pwdLockout".to_owned()]);
+        let found = directory.search(&search).await.unwrap_or_default().entries;
+        seen += found.len();
+        locking += found.iter().filter(|policy| policy.has("pwdLockout", "TRUE")).count();
+    }
+    match (seen, locking) {
+        (0, _) => findings.say(
+            Grade::Remark,
+            &format!(
+                "deactivated users get {attribute}, which stops a sign-in only under a password policy with pwdLockout TRUE;                  scimgate's account sees no policy: make sure that one applies"
+            ),
+        ),
+        (_, 0) => findings.say(
+            Grade::Problem,
+            "deactivated users could still sign in: no password policy has pwdLockout TRUE; set it in the policy that applies",
+        ),
+        (seen, locking) => findings.say(Grade::Good, &format!("{locking} of {seen} password policies lock deactivated users out")),
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn forbidden(scope: Scope) -> Answer {
 
 /// 405.
 pub(super) fn method_not_allowed(allow: &'static str) -> Answer {
-    let detail = format!("This method is not served here; {allow} is.");
+    let detail = format!("This method is not served here; served are: {allow}.");
     let mut answer = error(&ScimError::new(StatusCode::METHOD_NOT_ALLOWED, detail));
     set(&mut answer, ALLOW, allow);
     answer

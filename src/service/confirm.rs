@@ -84,7 +84,7 @@ fn unread() -> DirectoryError {
 }
 
 /// Whether the entry is as the modification would leave it.
-fn holds(entry: &Entry, change: &Modification) -> bool {
+pub(super) fn holds(entry: &Entry, change: &Modification) -> bool {
     let stored = entry.values(&change.attribute);
     let has = |value: &Vec<u8>| stored.iter().any(|present| present.eq_ignore_ascii_case(value));
     match change.op {

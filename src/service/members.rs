@@ -1,5 +1,6 @@
 //! Members of groups: values added and taken away, without reading the group.
 
+use super::confirm::holds;
 use super::{Service, error};
 use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
@@ -50,7 +51,8 @@ impl Members {
 }
 
 impl Service {
-    /// Changes a group's members at once. A present member to be added and an absent one to be taken away are no errors.
+    /// Changes a group's members at once, and `extra` with them. A present member to be added and an absent one to be taken away
+    /// are no errors.
     pub(super) async fn change_members(
         &self,
         side: &ResourceMapping,
@@ -62,12 +64,13 @@ impl Service {
     ) -> Result<Option<Entry>, DirectoryError> {
         let Some(attribute) = side.member_attribute() else { return Ok(None) };
         let mut members = wanted.clone();
+        let mut extra = extra.to_vec();
         let mut placeholder = false;
         for _ in 0..ATTEMPTS {
             if members.is_empty() {
                 return self.read_after(&home.dn, read_back).await;
             }
-            let mut changes = extra.to_vec();
+            let mut changes = extra.clone();
             if placeholder {
                 changes.push(side.placeholder_change(attribute));
             }
@@ -79,9 +82,12 @@ impl Service {
                         return self.read_after(&home.dn, read_back).await;
                     }
                     // One value that is there, or is not, fails the whole: see what is left to do.
-                    let group = self.directory.search(&SearchRequest::entry(&home.dn, vec![attribute.to_owned()])).await?;
+                    let touched = extra.iter().map(|change| change.attribute.clone());
+                    let request = SearchRequest::entry(&home.dn, std::iter::once(attribute.to_owned()).chain(touched).collect());
+                    let group = self.directory.search(&request).await?;
                     let Some(group) = group.entries.first() else { return Err(error) };
                     members = wanted.missing_from(group, attribute);
+                    extra.retain(|change| !holds(group, change));
                     placeholder = placeholder && !side.has_placeholder(group, attribute);
                 }
                 // It would be left without a member, which its class does not allow.
