@@ -109,6 +109,7 @@ impl Gateway {
             sort: true,
             etag: false,
             change_password: false,
+            pagination: None,
             authentication_schemes: vec![AuthenticationScheme {
                 kind: "oauthbearertoken",
                 name: "API key",

@@ -11,6 +11,10 @@ pub struct Budgets {
     pub filter_terms: usize,
     /// Operations of a PATCH.
     pub patch_operations: usize,
+    /// Operations of a bulk request.
+    pub bulk_operations: usize,
+    /// Bytes of a bulk request.
+    pub bulk_payload: usize,
     /// Nested objects and arrays of a body.
     pub json_depth: usize,
     /// Resources of a page at most.
@@ -26,6 +30,8 @@ impl Default for Budgets {
             filter_depth: 32,
             filter_terms: 256,
             patch_operations: 10_000,
+            bulk_operations: 1000,
+            bulk_payload: 1 << 20,
             json_depth: 32,
             max_results: 1000,
             default_results: 100,

@@ -16,6 +16,30 @@ pub struct AuthenticationScheme {
     pub description: &'static str,
 }
 
+/// Pages by index and by cursor (RFC 9865 section 4); by index unless the client asks for a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pagination {
+    /// Resources of a page when the client does not say.
+    pub default_page_size: usize,
+    /// Resources of a page at most.
+    pub max_page_size: usize,
+    /// Seconds a cursor can be used after it was given out.
+    pub cursor_timeout: u64,
+}
+
+impl Pagination {
+    fn to_json(self) -> Value {
+        json!({
+            "cursor": true,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": self.default_page_size,
+            "maxPageSize": self.max_page_size,
+            "cursorTimeout": self.cursor_timeout,
+        })
+    }
+}
+
 /// What is offered.
 #[derive(Debug, Clone)]
 pub struct Features {
@@ -31,16 +55,18 @@ pub struct Features {
     pub etag: bool,
     /// Whether passwords are stored.
     pub change_password: bool,
+    /// `None` where there are no cursors.
+    pub pagination: Option<Pagination>,
     /// The preferred one first.
     pub authentication_schemes: Vec<AuthenticationScheme>,
 }
 
 /// `/ServiceProviderConfig`.
 pub fn service_provider_config(features: &Features, base_url: &str) -> Value {
-    let schemes = features.authentication_schemes.iter().enumerate().map(|(n, scheme)| {
-        json!({ "type": scheme.kind, "name": scheme.name, "description": scheme.description, "primary": n == 0 })
-    });
-    json!({
+    let schemes = features.authentication_schemes.iter().enumerate().map(
+        |(n, scheme)| json!({ "type": scheme.kind, "name": scheme.name, "description": scheme.description, "primary": n == 0 }),
+    );
+    let mut document = json!({
         "schemas": [urn::SERVICE_PROVIDER_CONFIG],
         "patch": { "supported": true },
         "bulk": {
@@ -54,7 +80,11 @@ pub fn service_provider_config(features: &Features, base_url: &str) -> Value {
         "etag": { "supported": features.etag },
         "authenticationSchemes": schemes.collect::<Vec<_>>(),
         "meta": { "resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig") },
-    })
+    });
+    if let (Some(pagination), Some(document)) = (features.pagination, document.as_object_mut()) {
+        document.insert("pagination".to_owned(), pagination.to_json());
+    }
+    document
 }
 
 /// `/ResourceTypes`.
@@ -97,7 +127,10 @@ fn schema_document(schema: &Schema, base_url: &str) -> Value {
     let mut document = schema.to_json();
     if let Some(object) = document.as_object_mut() {
         object.insert("schemas".to_owned(), json!([urn::SCHEMA]));
-        object.insert("meta".to_owned(), json!({ "resourceType": "Schema", "location": format!("{base_url}/Schemas/{}", schema.id) }));
+        object.insert(
+            "meta".to_owned(),
+            json!({ "resourceType": "Schema", "location": format!("{base_url}/Schemas/{}", schema.id) }),
+        );
     }
     document
 }
@@ -105,6 +138,25 @@ fn schema_document(schema: &Schema, base_url: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pagination_is_told_where_there_are_cursors() {
+        let features = |pagination| Features {
+            bulk_max_operations: 0,
+            bulk_max_payload: 0,
+            filter_max_results: 10,
+            sort: true,
+            etag: false,
+            change_password: false,
+            pagination,
+            authentication_schemes: Vec::new(),
+        };
+        let told = Pagination { default_page_size: 5, max_page_size: 10, cursor_timeout: 600 };
+        let document = service_provider_config(&features(Some(told)), "https://x");
+        assert_eq!(document["pagination"]["defaultPaginationMethod"], "index");
+        assert_eq!(document["pagination"]["cursorTimeout"], 600);
+        assert!(service_provider_config(&features(None), "https://x").get("pagination").is_none());
+    }
 
     #[test]
     fn documents_are_found_without_minding_case_and_hold_no_null() {

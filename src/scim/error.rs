@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::urn;
 
-/// The `scimType` keywords of RFC 7644 table 9 and of RFC 9865 section 2.2.
+/// The `scimType` keywords of RFC 7644 table 9 and of RFC 9865 section 2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScimType {
     /// The filter is not of the grammar, or uses what is not supported here.
@@ -28,6 +28,12 @@ pub enum ScimType {
     InvalidVers,
     /// Sensitive information in a URI.
     Sensitive,
+    /// A cursor that was not given out here, or not to this client for this query.
+    InvalidCursor,
+    /// A cursor kept for too long.
+    ExpiredCursor,
+    /// A page size with a cursor that no page has.
+    InvalidCount,
 }
 
 impl ScimType {
@@ -44,6 +50,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }

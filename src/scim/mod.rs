@@ -2,11 +2,13 @@
 
 pub mod attr;
 pub mod budget;
+pub mod cursor;
 pub mod discovery;
 pub mod error;
 pub mod filter;
 pub mod message;
 pub mod patch;
+pub mod precondition;
 pub mod project;
 pub mod query;
 pub mod resource;
@@ -20,7 +22,7 @@ pub use attr::{AttrPath, BoundPath};
 pub use budget::Budgets;
 pub use error::{ScimError, ScimType};
 pub use filter::{CompareOp, Filter, Literal};
-pub use message::list_response;
+pub use message::{list_response, list_response_with_cursors};
 pub use patch::{OpKind, Operation, PatchRequest, Target};
 pub use project::Projection;
 pub use query::{ListQuery, sort};

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::attr::BoundPath;
 use super::budget::Budgets;
+use super::cursor::CursorParameter;
 use super::error::{ScimError, ScimType};
 use super::filter::Filter;
 use super::project::Projection;
@@ -25,9 +26,11 @@ pub struct ListQuery {
     pub sort_by: Option<BoundPath>,
     /// From the last to the first.
     pub descending: bool,
-    /// The first of the page, from 1.
+    /// The first of the page, from 1. It is 1 with a cursor, which says where the page begins.
     pub start_index: usize,
-    /// The most resources of the page.
+    /// The page by its cursor (RFC 9865); `None` where pages are counted by `startIndex`.
+    pub cursor: Option<CursorParameter>,
+    /// The most resources of the page; at least one with a cursor.
     pub count: usize,
     /// Which attributes.
     pub projection: Projection,
@@ -40,6 +43,7 @@ struct Parameters {
     sort_by: Option<String>,
     sort_order: Option<String>,
     start_index: Option<i64>,
+    cursor: Option<String>,
     count: Option<i64>,
     attributes: Option<Vec<String>>,
     excluded: Option<Vec<String>>,
@@ -49,9 +53,7 @@ impl ListQuery {
     /// From a raw query string. Parameters that are not known are passed over.
     pub fn from_query(query: &str, ty: &ResourceType, budgets: &Budgets, dialect: &mut Dialect) -> Result<Self, ScimError> {
         let mut given = Parameters::default();
-        let number = |name: &str, text: &str| {
-            text.trim().parse::<i64>().map_err(|_| invalid(&format!("{name} must be a whole number")))
-        };
+        let number = |name: &str, text: &str| text.trim().parse::<i64>().map_err(|_| no_number(name));
         let split = |list: &str| Some(list.split(',').map(str::to_owned).collect());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
@@ -59,6 +61,7 @@ impl ListQuery {
                 "sortBy" => given.sort_by = Some(value.into_owned()),
                 "sortOrder" => given.sort_order = Some(value.into_owned()),
                 "startIndex" => given.start_index = Some(number(&name, &value)?),
+                "cursor" => given.cursor = Some(value.into_owned()),
                 "count" => given.count = Some(number(&name, &value)?),
                 "attributes" => given.attributes = split(&value),
                 "excludedAttributes" => given.excluded = split(&value),
@@ -69,7 +72,12 @@ impl ListQuery {
     }
 
     /// From the body of a query by POST.
-    pub fn from_search_request(body: &Value, ty: &ResourceType, budgets: &Budgets, dialect: &mut Dialect) -> Result<Self, ScimError> {
+    pub fn from_search_request(
+        body: &Value,
+        ty: &ResourceType,
+        budgets: &Budgets,
+        dialect: &mut Dialect,
+    ) -> Result<Self, ScimError> {
         let syntax = |detail: &str| ScimError::bad_request(ScimType::InvalidSyntax, detail);
         let object = body.as_object().ok_or_else(|| syntax("the body must be a SearchRequest object"))?;
         let is_search = |urn: &Value| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(urn::SEARCH_REQUEST));
@@ -83,7 +91,7 @@ impl ListQuery {
         };
         let number = |name: &str| match object.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => value.as_i64().map(Some).ok_or_else(|| invalid(&format!("{name} must be a whole number"))),
+            Some(value) => value.as_i64().map(Some).ok_or_else(|| no_number(name)),
         };
         let names = |name: &str| match object.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -98,6 +106,7 @@ impl ListQuery {
             sort_by: text("sortBy")?,
             sort_order: text("sortOrder")?,
             start_index: number("startIndex")?,
+            cursor: text("cursor")?,
             count: number("count")?,
             attributes: names("attributes")?,
             excluded: names("excludedAttributes")?,
@@ -115,10 +124,19 @@ impl ListQuery {
             Some("descending") => true,
             Some(_) => return Err(invalid("sortOrder must be ascending or descending")),
         };
+        let cursor = given.cursor.map(CursorParameter::parse).transpose()?;
+        if cursor.is_some() && given.start_index.is_some() {
+            return Err(invalid("startIndex and cursor are two ways to name a page: send one of them"));
+        }
         let count = match given.count {
             None => budgets.default_results,
             // RFC 7644 section 3.4.2.4 reads a negative number as 0; PingFederate means its largest page by it.
             Some(-1) if dialect.accept(Tolerance::CountMinusOne) => budgets.max_results,
+            // A walk in pages without resources has no end (RFC 9865 section 2.1).
+            Some(..1) if cursor.is_some() => {
+                let detail = format!("count must be between 1 and {} with a cursor", budgets.max_results);
+                return Err(ScimError::bad_request(ScimType::InvalidCount, detail));
+            }
             Some(count) => usize::try_from(count).unwrap_or(0),
         };
         Ok(Self {
@@ -126,6 +144,7 @@ impl ListQuery {
             sort_by,
             descending,
             start_index: usize::try_from(given.start_index.unwrap_or(1)).unwrap_or(1).max(1),
+            cursor,
             count: count.min(budgets.max_results),
             projection: Projection::new(given.attributes, given.excluded, ty)?,
         })
@@ -134,6 +153,12 @@ impl ListQuery {
 
 fn invalid(detail: &str) -> ScimError {
     ScimError::bad_request(ScimType::InvalidValue, detail)
+}
+
+/// RFC 9865 section 2.1 has a keyword for the page size alone.
+fn no_number(name: &str) -> ScimError {
+    let keyword = if name == "count" { ScimType::InvalidCount } else { ScimType::InvalidValue };
+    ScimError::bad_request(keyword, format!("{name} must be a whole number"))
 }
 
 /// A path to sort by; of a complex attribute its `value` is taken (RFC 7644 section 3.4.2.3).
@@ -231,6 +256,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_is_empty_for_the_first_page_and_excludes_the_index() {
+        let cursor = |text: &str| query(text).unwrap().cursor;
+        assert_eq!(cursor("count=5"), None);
+        assert_eq!(cursor("cursor&count=5"), Some(CursorParameter::First));
+        assert_eq!(cursor("cursor=&count=5000"), Some(CursorParameter::First));
+        assert_eq!(cursor("count=-1&cursor=aB-_"), Some(CursorParameter::Sealed("aB-_".to_owned())));
+        let keyword = |text: &str| query(text).unwrap_err().scim_type;
+        assert_eq!(keyword("cursor=&startIndex=1"), Some(ScimType::InvalidValue));
+        assert_eq!(keyword("cursor=a+b"), Some(ScimType::InvalidCursor));
+        for text in ["cursor=&count=0", "count=-2&cursor=a", "count=many"] {
+            assert_eq!(keyword(text), Some(ScimType::InvalidCount), "{text}");
+        }
+    }
+
+    #[test]
     fn unknown_parameters_are_passed_over_and_wrong_ones_refused() {
         assert!(query("aadOptscim062020&x=y").is_ok());
         assert!(query("sortBy=nothing").is_err() && query("sortBy=name").is_err() && query("sortOrder=up").is_err());
@@ -243,9 +283,12 @@ mod tests {
     fn a_query_by_post_is_the_same() {
         let ty = SchemaRegistry::builtin().user;
         let parse = |body: Value| ListQuery::from_search_request(&body, &ty, &Budgets::default(), &mut Dialect::default());
-        let found = parse(json!({ "schemas": [urn::SEARCH_REQUEST], "filter": "userName pr", "count": 5, "attributes": ["userName"] }));
+        let found =
+            parse(json!({ "schemas": [urn::SEARCH_REQUEST], "filter": "userName pr", "count": 5, "attributes": ["userName"] }));
         let found = found.unwrap();
-        assert!(found.count == 5 && found.filter.is_some() && found.projection.explicit());
+        assert!(found.count == 5 && found.filter.is_some() && found.projection.explicit() && found.cursor.is_none());
+        let paged = parse(json!({ "schemas": [urn::SEARCH_REQUEST], "cursor": "" })).unwrap();
+        assert_eq!(paged.cursor, Some(CursorParameter::First));
         assert!(parse(json!({ "filter": "userName pr" })).is_err());
         assert!(parse(json!({ "schemas": [urn::SEARCH_REQUEST], "count": "5" })).is_err());
     }

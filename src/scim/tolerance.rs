@@ -67,6 +67,8 @@ tolerances! {
     PatchEmptyClears = "patch-empty-clears",
     /// Setting a sub-attribute of an item that is not there yet, by its type.
     PatchCreateValuePath = "patch-create-value-path",
+    /// The method of a bulk operation in lower case.
+    BulkMethodCase = "bulk-method-case",
     /// A member that does not exist (yet); the others are applied.
     UnknownMember = "unknown-member",
     /// PUT of a group without `members`, which stay.
