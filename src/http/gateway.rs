@@ -17,6 +17,7 @@ use super::route::{Call, NoCall};
 use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
 use crate::auth::{Authenticator, Principal, Rejection};
 use crate::limit::RateLimiter;
+use crate::scim::precondition::{IfMatch, IfNoneMatch};
 use crate::scim::{Dialect, ScimError};
 use crate::service::{Context, Service};
 use crate::telemetry::{Metrics, Refusal};
@@ -58,6 +59,7 @@ pub(super) struct Admitted {
     pub(super) query: String,
     pub(super) body: Option<Value>,
     pub(super) policy: ClientPolicy,
+    pub(super) if_none_match: Option<IfNoneMatch>,
     pub(super) context: Context,
 }
 
@@ -164,14 +166,23 @@ impl Gateway {
         request_id: &Arc<str>,
     ) -> Answer {
         let policy = self.clients.get(client).copied().unwrap_or_default();
-        let context = Context {
+        let mut context = Context {
             base_url: self.base_url(&request, peer.secure),
             client: client.clone(),
             request_id: request_id.clone(),
             dialect: Dialect { allowed: policy.tolerances, ..Dialect::strict() },
+            if_match: None,
         };
         let deadline = tokio::time::Instant::now() + self.request_timeout;
         let (head, incoming) = request.into_parts();
+        let preconditions = IfMatch::from_headers(&head.headers).and_then(|one| Ok((one, IfNoneMatch::from_headers(&head.headers)?)));
+        let if_none_match = match preconditions {
+            Ok((if_match, if_none_match)) => {
+                context.if_match = if_match;
+                if_none_match
+            }
+            Err(error) => return response::error(&error),
+        };
         let body = if call.has_body() {
             let depth = self.service.budgets().json_depth;
             match tokio::time::timeout_at(deadline, body::json(&head.headers, incoming, self.max_body, depth)).await {
@@ -183,7 +194,7 @@ impl Gateway {
             None
         };
         let is_write = call.is_write();
-        let admitted = Admitted { call, query: head.uri.query().unwrap_or_default().to_owned(), body, policy, context };
+        let admitted = Admitted { call, query: head.uri.query().unwrap_or_default().to_owned(), body, policy, if_none_match, context };
         let running = self.clone().call(admitted);
         let done = if is_write {
             // A change of several steps is carried to its end, whether or not the client is still there.

@@ -27,7 +27,7 @@ impl Gateway {
     }
 
     async fn dispatch(&self, admitted: &mut Admitted) -> Result<Answer, ScimError> {
-        let Admitted { call, query, body, policy, context } = admitted;
+        let Admitted { call, query, body, policy, if_none_match, context } = admitted;
         let body = body.take().unwrap_or_default();
         let service = &self.service;
         let registry = service.registry();
@@ -74,7 +74,9 @@ impl Gateway {
             Call::Get(kind, id) => {
                 let projection = projection(query, registry.get(*kind))?;
                 let served = service.get(context, *kind, id, &projection).await?;
-                Ok(response::resource(StatusCode::OK, &served))
+                let current = served.version.as_ref().and_then(|version| version.parse().ok());
+                let wanted = if_none_match.as_ref().zip(current).is_none_or(|(precondition, current)| precondition.allows(&current));
+                Ok(if wanted { response::resource(StatusCode::OK, &served) } else { response::not_modified(&served) })
             }
             Call::Replace(kind, id) => {
                 let ty = registry.get(*kind);
@@ -107,7 +109,7 @@ impl Gateway {
             bulk_max_payload: self.max_body,
             filter_max_results: self.service.budgets().max_results,
             sort: true,
-            etag: false,
+            etag: true,
             change_password: false,
             pagination: None,
             authentication_schemes: vec![AuthenticationScheme {

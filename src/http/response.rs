@@ -35,6 +35,16 @@ pub(super) fn no_content() -> Answer {
     answer
 }
 
+/// 304 (RFC 9110 section 15.4.5).
+pub(super) fn not_modified(served: &Served) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    if let Some(version) = &served.version {
+        set(&mut answer, ETAG, version);
+    }
+    answer
+}
+
 /// A resource with its URL and version.
 pub(super) fn resource(status: StatusCode, served: &Served) -> Answer {
     let mut answer = json(status, &served.resource);

@@ -45,8 +45,8 @@ impl Service {
     }
 
     /// Removes an entry.
-    pub(super) async fn remove(&self, dn: &Dn, id: &Filter) -> Result<(), DirectoryError> {
-        match self.directory.delete(dn, Some(id)).await {
+    pub(super) async fn remove(&self, dn: &Dn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
+        match self.directory.delete(dn, Some(assertion)).await {
             Err(DirectoryError::Unknown(reason)) => {
                 let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
                 look.filter = id.clone();

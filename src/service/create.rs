@@ -84,7 +84,7 @@ impl Service {
 
     async fn take_back(&self, side: &ResourceMapping, user: &Entry) {
         let Some(id) = side.id(user).and_then(|id| side.by_id(id)) else { return };
-        if let Err(error) = self.remove(&user.dn, &id).await
+        if let Err(error) = self.remove(&user.dn, &id, &id).await
             && !matches!(error, DirectoryError::Refused { code: ResultCode::NoSuchObject, .. })
         {
             tracing::error!("a user that could not join its groups could not be removed again: {error}");

@@ -3,21 +3,31 @@
 use uuid::Uuid;
 
 use super::{Context, Service, error};
-use crate::directory::ResultCode;
-use crate::scim::{Kind, ScimError};
+use crate::directory::{DirectoryError, ResultCode};
+use crate::scim::precondition::changed_meanwhile;
+use crate::scim::{Kind, Projection, ScimError};
 
 impl Service {
-    /// Removes a resource, its memberships first: a directory without referential integrity would keep a name of nobody, and one
-    /// with it cannot empty a group that must have a member.
-    pub async fn delete(&self, _cx: &mut Context, kind: Kind, id: &str) -> Result<(), ScimError> {
+    /// Removes a resource, its memberships first: a directory without referential integrity would keep a name of nobody, which
+    /// the next entry of that name would inherit, and one with it cannot empty a group that must have a member.
+    pub async fn delete(&self, cx: &mut Context, kind: Kind, id: &str) -> Result<(), ScimError> {
         let mapping = self.mapping().await?;
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
         let identity = side.by_id(id).ok_or_else(|| error::not_found(kind, id))?;
+        let guard = cx.guard(side, id)?;
+        if cx.if_match.is_some() {
+            // The last word is the directory's, but memberships are not given up for a version that is known to be old.
+            cx.check_version(side, &self.find(side, id, side.attributes(&Projection::Only(Vec::new()))).await?)?;
+        }
         for fresh in [false, true] {
             let home = self.home(side, id, fresh).await?;
-            self.leave_groups(&mapping, &home.dn).await?;
-            match self.remove(&home.dn, &identity).await {
+            let left = self.leave_groups(&mapping, &home.dn).await?;
+            let removed = self.remove(&home.dn, &guard, &identity).await;
+            if removed.as_ref().is_err_and(was_refused) {
+                self.rejoin_groups(&mapping, &home.dn, &left).await;
+            }
+            match removed {
                 Ok(()) => {
                     self.cache.forget(kind, id);
                     if let Ok(id) = Uuid::try_parse(id) {
@@ -32,6 +42,15 @@ impl Service {
                 Err(error) => return Err(error::refused(side, error)),
             }
         }
-        Err(error::not_found(kind, id))
+        Err(if cx.if_match.is_some() { changed_meanwhile() } else { error::not_found(kind, id) })
+    }
+}
+
+/// Whether the entry is certainly there still, under this name.
+fn was_refused(error: &DirectoryError) -> bool {
+    match error {
+        DirectoryError::Refused { code, .. } => *code != ResultCode::NoSuchObject,
+        DirectoryError::NotSent(_) => true,
+        DirectoryError::Unknown(_) | DirectoryError::Malformed(_) => false,
     }
 }

@@ -117,10 +117,27 @@ impl Service {
         Ok(found.entries.into_iter().map(|entry| entry.dn).collect())
     }
 
-    /// Takes an entry out of every group that names it.
-    pub(super) async fn leave_groups(&self, mapping: &Mapping, dn: &Dn) -> Result<(), ScimError> {
+    /// Takes an entry out of every group that names it, and says which those were. On an error it is in all of them still.
+    pub(super) async fn leave_groups(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Dn>, ScimError> {
         let leave = Members { remove: vec![dn.clone()], ..Members::default() };
-        self.change_everywhere(mapping, dn, &leave).await
+        let groups = self.groups_naming(mapping, dn).await?;
+        for (n, group) in groups.iter().enumerate() {
+            if let Err(error) = self.change_group(mapping, group, &leave).await {
+                self.rejoin_groups(mapping, dn, groups.get(..n).unwrap_or_default()).await;
+                return Err(error);
+            }
+        }
+        Ok(groups)
+    }
+
+    /// Puts an entry back into groups it was taken out of for a removal that was refused.
+    pub(super) async fn rejoin_groups(&self, mapping: &Mapping, dn: &Dn, groups: &[Dn]) {
+        let join = Members { add: vec![dn.clone()], ..Members::default() };
+        for group in groups {
+            if let Err(error) = self.change_group(mapping, group, &join).await {
+                tracing::error!(%group, "a member whose removal was refused could not be put back: {}", error.detail);
+            }
+        }
     }
 
     /// After a rename: where the directory did not do so itself, groups get the new name in place of the old.
@@ -129,19 +146,19 @@ impl Service {
             return Ok(());
         }
         let follow = Members { remove: vec![old.clone()], add: vec![new.clone()] };
-        self.change_everywhere(mapping, old, &follow).await
-    }
-
-    async fn change_everywhere(&self, mapping: &Mapping, dn: &Dn, change: &Members) -> Result<(), ScimError> {
-        for group in self.groups_naming(mapping, dn).await? {
-            let home = Home { dn: group, owned: true };
-            match self.change_members(&mapping.groups, &home, &Filter::everything(), change, &[], &[]).await {
-                Ok(_) => {}
-                // The group went away meanwhile.
-                Err(error) if error.is(ResultCode::NoSuchObject) => {}
-                Err(error) => return Err(error::refused(&mapping.groups, error)),
-            }
+        for group in self.groups_naming(mapping, old).await? {
+            self.change_group(mapping, &group, &follow).await?;
         }
         Ok(())
+    }
+
+    async fn change_group(&self, mapping: &Mapping, group: &Dn, change: &Members) -> Result<(), ScimError> {
+        let home = Home { dn: group.clone(), owned: true };
+        match self.change_members(&mapping.groups, &home, &Filter::everything(), change, &[], &[]).await {
+            Ok(_) => Ok(()),
+            // The group went away meanwhile.
+            Err(error) if error.is(ResultCode::NoSuchObject) => Ok(()),
+            Err(error) => Err(error::refused(&mapping.groups, error)),
+        }
     }
 }

@@ -19,6 +19,7 @@ use self::order::Orders;
 use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{Home, MembershipCache};
+use crate::scim::precondition::{IfMatch, changed_meanwhile};
 use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -37,6 +38,25 @@ pub struct Context {
     pub request_id: Arc<str>,
     /// Which oddities are accepted, and which were met.
     pub dialect: Dialect,
+    /// The versions of the resource that may be changed, if the client says.
+    pub if_match: Option<IfMatch>,
+}
+
+impl Context {
+    /// What an entry must match at the moment of a write: it is the resource, in a version that the client has seen.
+    fn guard(&self, side: &ResourceMapping, id: &str) -> Result<Filter, ScimError> {
+        let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let Some(marks) = self.if_match.as_ref().and_then(IfMatch::marks) else { return Ok(identity) };
+        let seen = marks.map(|mark| Filter::equal(side.profile.change_mark, mark)).collect();
+        Ok(Filter::all([identity, Filter::Or(seen)]))
+    }
+
+    /// Refuses a change of an entry in another version than the client has seen.
+    fn check_version(&self, side: &ResourceMapping, entry: &Entry) -> Result<(), ScimError> {
+        let Some(if_match) = &self.if_match else { return Ok(()) };
+        let current = side.version(entry).and_then(|version| version.parse().ok());
+        if current.is_some_and(|current| if_match.allows(&current)) { Ok(()) } else { Err(changed_meanwhile()) }
+    }
 }
 
 /// A resource to be answered.

@@ -8,6 +8,7 @@ use crate::directory::{DirectoryError, Entry, Filter, Modification, ResultCode, 
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
 use crate::scim::patch::PatchRequest;
+use crate::scim::precondition::changed_meanwhile;
 use crate::scim::{Kind, Projection, ScimError};
 
 impl Service {
@@ -27,7 +28,7 @@ impl Service {
         let projection = answer.projection().unwrap_or(&nothing);
         match side.plan(patch)? {
             Plan::Direct(changes) if !changes.is_empty() => {
-                let entry = self.patch_directly(side, id, &changes, &side.attributes(projection)).await?;
+                let entry = self.patch_directly(cx, side, id, &changes, &side.attributes(projection)).await?;
                 self.orders.changed();
                 let served = self.serve(cx, &mapping, side, &entry, projection).await?;
                 return Ok(answer.projection().map(|_| served));
@@ -59,12 +60,13 @@ impl Service {
     /// `meta.lastModified` tells of changes.
     async fn patch_directly(
         &self,
+        cx: &Context,
         side: &ResourceMapping,
         id: &str,
         changes: &[Modification],
         read_back: &[String],
     ) -> Result<Entry, ScimError> {
-        let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let identity = cx.guard(side, id)?;
         let differs = Filter::all([identity.clone(), Filter::Or(changes.iter().map(to_be_done).collect())]);
         let (identity, differs) = (&identity, &differs);
         let write = |home: Arc<Home>| async move {
@@ -87,7 +89,7 @@ impl Service {
                 done => done,
             }
         };
-        self.at_home(side, id, write).await?.ok_or_else(|| error::not_found(side.ty.kind, id))
+        self.at_home(cx, side, id, write).await?.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
 
     async fn patch_members(
@@ -99,7 +101,7 @@ impl Service {
         change: &MemberChange,
         answer: Option<&Projection>,
     ) -> Result<Option<Entry>, ScimError> {
-        let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let identity = cx.guard(side, id)?;
         let ids = change.add.iter().chain(&change.remove).map(String::as_str);
         let targets = self.cache.targets(&*self.directory, mapping, ids).await.map_err(|e| error::refused(side, e))?;
         check_known(cx, change.add.iter().map(String::as_str), &targets)?;
@@ -111,12 +113,13 @@ impl Service {
             let adoption: Vec<Modification> = side.adoption_of(home.owned).collect();
             self.change_members(side, &home, identity, members, &adoption, read_back).await
         };
-        self.at_home(side, id, write).await
+        self.at_home(cx, side, id, write).await
     }
 
     /// Runs a write where the resource was last seen, and once more where the directory says it is, if it was not there.
     async fn at_home<T, F: Future<Output = Result<T, DirectoryError>>>(
         &self,
+        cx: &Context,
         side: &ResourceMapping,
         id: &str,
         write: impl Fn(Arc<Home>) -> F,
@@ -136,6 +139,7 @@ impl Service {
                     fresh = true;
                 }
                 Err(error) if error.is(ResultCode::NoSuchObject) => return Err(error::not_found(side.ty.kind, id)),
+                Err(error) if error.is(ResultCode::AssertionFailed) && cx.if_match.is_some() => return Err(changed_meanwhile()),
                 Err(error) => return Err(error::refused(side, error)),
             }
         }

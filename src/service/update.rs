@@ -22,6 +22,7 @@ impl Service {
     ) -> Result<Served, ScimError> {
         for _ in 0..ATTEMPTS {
             let entry = self.find(side, id, side.all_attributes()).await?;
+            cx.check_version(side, &entry)?;
             let names = self.names(mapping, side.references(&entry)).await?;
             let context = crate::mapping::ReadContext { base_url: &cx.base_url, names: &names, groups: None };
             let old = side.read(&entry, context);
