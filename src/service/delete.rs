@@ -7,6 +7,9 @@ use crate::directory::{DirectoryError, ResultCode};
 use crate::scim::precondition::changed_meanwhile;
 use crate::scim::{Kind, Projection, ScimError};
 
+/// How often it is looked for anew when others rename it at the same time.
+const ATTEMPTS: usize = 2;
+
 impl Service {
     /// Removes a resource, its memberships first: a directory without referential integrity would keep a name of nobody, which
     /// the next entry of that name would inherit, and one with it cannot empty a group that must have a member.
@@ -16,16 +19,14 @@ impl Service {
         let side = mapping.of(kind);
         let identity = side.by_id(id).ok_or_else(|| error::not_found(kind, id))?;
         let guard = cx.guard(side, id)?;
-        if cx.if_match.is_some() {
-            // The last word is the directory's, but memberships are not given up for a version that is known to be old.
-            cx.check_version(side, &self.find(side, id, side.attributes(&Projection::Only(Vec::new()))).await?)?;
-        }
-        for fresh in [false, true] {
-            let home = self.home(side, id, fresh).await?;
-            let left = self.leave_groups(&mapping, &home.dn).await?;
-            let removed = self.remove(&home.dn, &guard, &identity).await;
+        for _ in 0..ATTEMPTS {
+            // Memberships are given up by name, so the name must be today's, and not for a version that is known to be old.
+            let entry = self.find(side, id, side.attributes(&Projection::Only(Vec::new()))).await?;
+            cx.check_version(side, &entry)?;
+            let left = self.leave_groups(&mapping, &entry.dn).await?;
+            let removed = self.remove(&entry.dn, &guard, &identity).await;
             if removed.as_ref().is_err_and(was_refused) {
-                self.rejoin_groups(&mapping, &home.dn, &left).await;
+                self.rejoin_groups(&mapping, &entry.dn, &left).await;
             }
             match removed {
                 Ok(()) => {
@@ -35,7 +36,7 @@ impl Service {
                     }
                     return Ok(());
                 }
-                // It was elsewhere than remembered.
+                // It was renamed or changed meanwhile.
                 Err(error) if error.is(ResultCode::NoSuchObject) || error.is(ResultCode::AssertionFailed) => {
                     self.cache.forget(kind, id);
                 }
