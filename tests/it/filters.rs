@@ -205,8 +205,8 @@ async fn the_directory_and_the_gateway_decide_alike() {
         "meta.created", "meta.version", &department,
     ];
     let literals = [
-        "\"ana@example.com\"", "\"A\"", "\"chief\"", "\"chief of staff\"", "\" chief  of staff \"", "\"work\"", "\"\"", "\"(*)\"",
-        "\"ñ\"", "\"Ruiz\"", "\"+1 555 01\"", "\"e-1\"", "true", "false", "null", "\"2026-01-01T00:00:00Z\"", "\"2.5\"",
+        "\"ana@example.com\"", "\"E\"", "\"chief of staff\"", "\" chief  of staff \"", "\"work\"", "\"\"", "\"ñ\"", "\"+1 555 01\"", "true",
+        "null", "\"2026-01-01T00:00:00Z\"",
     ];
     let mut tried = 0;
     for path in paths {
@@ -224,7 +224,7 @@ async fn the_directory_and_the_gateway_decide_alike() {
             tried += u32::from(agrees(scim, &filter, &all, &resources).await);
         }
     }
-    assert!(tried > 1000, "only {tried} filters were valid");
+    assert!(tried > 1000, "only {tried} filters are valid");
 }
 
 fn resource(body: &Value) -> Resource {

@@ -112,8 +112,8 @@ async fn count_and_start_index_are_kept_within_their_bounds() {
         assert_eq!(list["Resources"].as_array().unwrap().len(), shown, "{query}");
         assert_eq!((&list["itemsPerPage"], &list["startIndex"]), (&json!(shown), &json!(start)), "{query}");
     }
-    for wrong in ["count=x", "startIndex=1.5", "count=99999999999999999999"] {
-        scim.get(&format!("/Users?{wrong}")).await.error(400, "invalidValue");
+    for (wrong, kind) in [("count=x", "invalidCount"), ("count=99999999999999999999", "invalidCount"), ("startIndex=1.5", "invalidValue")] {
+        scim.get(&format!("/Users?{wrong}")).await.error(400, kind);
     }
 }
 
@@ -186,7 +186,7 @@ async fn a_query_by_post_is_answered_like_one_by_get() {
     assert_eq!(each(&posted, "userName"), ["u01@example.com", "u02@example.com"]);
     scim.post("/Users/.search", json!({ "filter": "userName pr" })).await.error(400, "invalidSyntax");
     scim.post("/Users/.search", search(json!({ "filter": "userName is 1" }))).await.error(400, "invalidFilter");
-    scim.post("/Users/.search", search(json!({ "count": "two" }))).await.error(400, "invalidValue");
+    scim.post("/Users/.search", search(json!({ "count": "two" }))).await.error(400, "invalidCount");
 }
 
 #[tokio::test]

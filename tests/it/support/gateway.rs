@@ -160,7 +160,7 @@ impl Drop for Gateway {
             eprintln!("{}", self.log);
         }
         self.ask_to_end();
-        let deadline = Instant::now() + Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(2);
         while self.child.try_wait().is_ok_and(|status| status.is_none()) {
             if Instant::now() > deadline {
                 let _ = self.child.kill();
@@ -228,6 +228,7 @@ fn configuration(directory: &str) -> String {
         r#"
 [server]
 listen = "127.0.0.1:0"
+drain = "200ms"
 [admin]
 listen = "127.0.0.1:0"
 [directory]

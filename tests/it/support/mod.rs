@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub(crate) use client::{Answer, Client, Tls};
+pub(crate) use client::{Answer, Client, Tls, patch_body};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY};
 pub(crate) use slapd::{Entry, GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};
 

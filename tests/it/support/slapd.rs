@@ -142,6 +142,20 @@ impl Slapd {
         self.modify(dn, Mod::Add(attribute, HashSet::from([value]))).await;
     }
 
+    /// Gives an entry another RDN.
+    pub(crate) async fn rename(&self, dn: &str, rdn: &str) {
+        let mut ldap = self.administrator().await;
+        ldap.modifydn(dn, rdn, true, None).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
+    /// Removes an entry.
+    pub(crate) async fn remove(&self, dn: &str) {
+        let mut ldap = self.administrator().await;
+        ldap.delete(dn).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
     async fn modify(&self, dn: &str, change: Mod<&str>) {
         let mut ldap = self.administrator().await;
         ldap.modify(dn, vec![change]).await.unwrap().success().unwrap();
