@@ -17,7 +17,6 @@ use crate::http::{self, Gateway, Listener};
 use crate::ldap::LdapDirectory;
 use crate::limit::RateLimiter;
 use crate::mapping::{Mapping, MappingConfig};
-use crate::membership::MembershipCache;
 use crate::resources::Resources;
 use crate::service::Service;
 use crate::telemetry::Metrics;
@@ -70,15 +69,11 @@ impl App {
         let directory = Arc::new(LdapDirectory::start(config.directory, metrics.clone()).map_err(StartError)?);
         let schemas = Arc::new(resources.registry.clone());
         let mapping = watch::Sender::new(None);
-        let service = Service::new(
-            directory.clone(),
-            mapping.subscribe(),
-            schemas,
-            MembershipCache::new(config.cache),
-            config.budgets,
-        );
+        let clock = Arc::new(SystemClock);
+        let service = Service::new(directory.clone(), mapping.subscribe(), schemas, &config.service, clock.clone())
+            .map_err(|error| StartError(error.to_string()))?;
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
-        let authenticator = Authenticator::new(config.auth, Arc::new(SystemClock));
+        let authenticator = Authenticator::new(config.auth, clock);
         let limiter = RateLimiter::new(config.limits);
         let gateway =
             Arc::new(Gateway::new(&config.server, service, authenticator, limiter, config.clients, metrics.clone()));

@@ -23,6 +23,7 @@ use crate::ldap::{Bind, LdapConfig, ProfileChoice};
 use crate::limit::LimitConfig;
 use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
 use crate::membership::CacheConfig;
+use crate::service::{CursorConfig, Omitted, ServiceConfig};
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
 use crate::telemetry::{LogConfig, LogFormat};
 
@@ -67,7 +68,11 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let provisioning = provisioning(root.section("provisioning"));
     let auth = auth(root.section("auth"));
     let clients = clients(root.named_sections("clients"));
-    let cache = cache(root.section("cache"));
+    let service = ServiceConfig {
+        budgets,
+        cache: cache(root.section("cache")),
+        cursors: cursors(root.section("cursors"), environment),
+    };
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
     let (users, mark, active) = user_side?;
@@ -85,7 +90,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         active,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
-    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, budgets, cache, log })
+    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -411,8 +416,18 @@ fn clients(sections: Vec<(String, Section<'_>)>) -> HashMap<Arc<str>, ClientPoli
             "resource" => Ok(GroupPatchAnswer::Resource),
             _ => Err("this must be \"none\" (204) or \"resource\" (200)".to_owned()),
         });
+        let put_omitted = section.parsed("put_omitted", |text| match text {
+            "clear" => Ok(Omitted::Clear),
+            "keep" => Ok(Omitted::Keep),
+            _ => Err("this must be \"clear\" or \"keep\"".to_owned()),
+        });
         section.finish();
-        (name.into(), ClientPolicy { tolerances, group_patch: group_patch.unwrap_or_default() })
+        let policy = ClientPolicy {
+            tolerances,
+            group_patch: group_patch.unwrap_or_default(),
+            put_omitted: put_omitted.unwrap_or_default(),
+        };
+        (name.into(), policy)
     };
     sections.into_iter().map(client).collect()
 }
@@ -445,6 +460,16 @@ fn cache(mut section: Section<'_>) -> CacheConfig {
     };
     section.finish();
     cache
+}
+
+fn cursors(mut section: Section<'_>, environment: &Environment) -> CursorConfig {
+    let key = section.secret(["key", "key_file", "key_env"], environment);
+    if key.as_ref().is_some_and(|key| key.expose().len() < 16) {
+        section.note(None, "key", "this must be 16 characters or more, the same on every replica");
+    }
+    let cursors = CursorConfig { key, lifetime: section.duration("lifetime", 600 * SECOND) };
+    section.finish();
+    cursors
 }
 
 fn log(mut section: Section<'_>) -> LogConfig {

@@ -17,8 +17,7 @@ use crate::http::{ClientPolicy, HttpConfig};
 use crate::ldap::LdapConfig;
 use crate::limit::LimitConfig;
 use crate::mapping::MappingConfig;
-use crate::membership::CacheConfig;
-use crate::scim::Budgets;
+use crate::service::ServiceConfig;
 use crate::telemetry::LogConfig;
 
 /// Everything that can be configured, valid.
@@ -40,10 +39,8 @@ pub struct Config {
     pub clients: HashMap<Arc<str>, ClientPolicy>,
     /// `[limits]`, the rates
     pub limits: LimitConfig,
-    /// `[limits]`, what one request may cost
-    pub budgets: Budgets,
-    /// `[cache]`
-    pub cache: CacheConfig,
+    /// `[cache]`, `[cursors]`, and of `[limits]` what one request may cost
+    pub service: ServiceConfig,
     /// `[log]`
     pub log: LogConfig,
 }

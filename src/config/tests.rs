@@ -35,9 +35,9 @@ fn the_example_is_valid_with_and_without_its_optional_lines() {
     let whole: String = text.lines().map(|line| format!("{}\n", line.strip_prefix("#:").unwrap_or(line))).collect();
     let all = read(&whole).unwrap();
     // The lines that may be left out show the defaults.
-    assert_eq!(format!("{:?}", all.budgets), format!("{:?}", config.budgets));
+    assert_eq!(format!("{:?}", all.service.budgets), format!("{:?}", config.service.budgets));
     assert_eq!((all.server.drain, all.server.header_timeout), (config.server.drain, config.server.header_timeout));
-    assert_eq!((all.cache.capacity, all.cache.ttl), (config.cache.capacity, config.cache.ttl));
+    assert_eq!(format!("{:?}", all.service.cache), format!("{:?}", config.service.cache));
     assert_eq!((all.limits.requests_per_second, all.mapping.active), (config.limits.requests_per_second, config.mapping.active));
 }
 

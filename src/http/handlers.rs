@@ -9,10 +9,10 @@ use super::GroupPatchAnswer;
 use super::gateway::{Admitted, Gateway};
 use super::response::{self, Answer};
 use super::route::Call;
-use crate::scim::discovery::{self, AuthenticationScheme, Features};
+use crate::scim::discovery::{self, AuthenticationScheme, Features, Pagination};
 use crate::scim::patch::PatchRequest;
 use crate::scim::{Kind, ListQuery, Projection, Purpose, Resource, ResourceType, ScimError, Tolerance, list_response};
-use crate::service::{Context, Projected};
+use crate::service::{Context, Omitted, Projected};
 
 impl Gateway {
     /// Carries a call out.
@@ -82,9 +82,14 @@ impl Gateway {
                 let ty = registry.get(*kind);
                 let projection = projection(query, ty)?;
                 let omits_members = *kind == Kind::Group && !has_key(&body, "members");
-                let keep_members = omits_members && context.dialect.accept(Tolerance::PutWithoutMembers);
+                // A group has nothing else that a PUT could leave out but its externalId.
+                let keeps = match kind {
+                    Kind::User => policy.put_omitted == Omitted::Keep,
+                    Kind::Group => omits_members && context.dialect.accept(Tolerance::PutWithoutMembers),
+                };
+                let omitted = if keeps { Omitted::Keep } else { Omitted::Clear };
                 let resource = accept(body, ty, Purpose::Replace, context)?;
-                let served = service.replace(context, *kind, id, resource, keep_members, &projection).await?;
+                let served = service.replace(context, *kind, id, resource, omitted, &projection).await?;
                 Ok(response::resource(StatusCode::OK, &served))
             }
             Call::Patch(kind, id) => {
@@ -111,7 +116,11 @@ impl Gateway {
             sort: true,
             etag: true,
             change_password: false,
-            pagination: None,
+            pagination: Some(Pagination {
+                default_page_size: self.service.budgets().default_results,
+                max_page_size: self.service.budgets().max_results,
+                cursor_timeout: self.service.cursor_lifetime().as_secs(),
+            }),
             authentication_schemes: vec![AuthenticationScheme {
                 kind: "oauthbearertoken",
                 name: "API key",

@@ -1,6 +1,7 @@
 //! What one client is granted beyond, or short of, the RFCs.
 
 use crate::scim::ToleranceSet;
+use crate::service::Omitted;
 
 /// `[clients.NAME]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,11 +10,13 @@ pub struct ClientPolicy {
     pub tolerances: ToleranceSet,
     /// What a PATCH of a group is answered by when the client asks for no attributes.
     pub group_patch: GroupPatchAnswer,
+    /// What a PUT of a user does to what it leaves out.
+    pub put_omitted: Omitted,
 }
 
 impl Default for ClientPolicy {
     fn default() -> Self {
-        Self { tolerances: ToleranceSet::all(), group_patch: GroupPatchAnswer::default() }
+        Self { tolerances: ToleranceSet::all(), group_patch: GroupPatchAnswer::default(), put_omitted: Omitted::default() }
     }
 }
 

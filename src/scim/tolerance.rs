@@ -45,6 +45,8 @@ tolerances! {
     FilterEmailAlias = "filter-email-alias",
     /// `emails[type eq "work"].value eq "x"`, which is outside the grammar.
     FilterValuePathSub = "filter-value-path-sub",
+    /// A filter whose values are percent-encoded inside the quotation marks, and find nothing as they are.
+    FilterPercentEncoded = "filter-percent-encoded",
     /// `count=-1` meaning the largest page.
     CountMinusOne = "count-minus-one",
     /// `Operations` in another case.

@@ -9,9 +9,12 @@ use uuid::Uuid;
 
 use super::order::Order;
 use super::{Context, Service, error};
-use crate::directory::{Entry, Filter, SearchRequest};
+use crate::directory::{Entry, Filter as Search, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping, Targets, Translation, references_in};
-use crate::scim::{Kind, ListQuery, Projection, Resource, ScimError, list_response};
+use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
+use crate::scim::{
+    Filter, Kind, ListQuery, Projection, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors,
+};
 
 /// Entries asked for by id in one search.
 const BATCH: usize = 100;
@@ -21,8 +24,48 @@ const SIDE_BY_SIDE: usize = 16;
 impl Service {
     /// One page of a list.
     pub async fn list(&self, cx: &mut Context, kind: Kind, query: &ListQuery) -> Result<Value, ScimError> {
-        let (total, resources) = self.page(cx, kind, query).await?;
+        if let Some(cursor) = &query.cursor {
+            return self.page_by_cursor(cx, kind, query, cursor).await;
+        }
+        let (mut total, mut resources) = self.page(cx, kind, query).await?;
+        if total == 0
+            && let Some(filter) = query.filter.as_ref().and_then(Filter::percent_decoded)
+            && cx.dialect.allowed.contains(Tolerance::FilterPercentEncoded)
+        {
+            let decoded = ListQuery { filter: Some(filter), ..query.clone() };
+            (total, resources) = self.page(cx, kind, &decoded).await?;
+            if total > 0 {
+                cx.dialect.accept(Tolerance::FilterPercentEncoded);
+            }
+        }
         Ok(list_response(total, query.start_index, resources))
+    }
+
+    /// One page by its cursor, with the cursors of its neighbours.
+    async fn page_by_cursor(
+        &self,
+        cx: &mut Context,
+        kind: Kind,
+        query: &ListQuery,
+        cursor: &CursorParameter,
+    ) -> Result<Value, ScimError> {
+        let mapping = self.mapping().await?;
+        let digest = QueryDigest::new(kind.endpoint(), query);
+        let position = self.seal.open(cursor, digest, &cx.client)?;
+        if kind == Kind::Group && !mapping.groups_sync {
+            return Ok(list_response_with_cursors(0, Vec::new(), None, None));
+        }
+        let side = mapping.of(kind);
+        let wanted = self.translate(&mapping, side, query).await?;
+        let search = Search::all([side.visible(), wanted.search.clone()]);
+        let order = self.order(cx, &mapping, side, query, &wanted, search).await?;
+        let page = Page::cut(&order, &position, query.count);
+        let ids = order.get(page.range).unwrap_or_default();
+        let entries = self.entries(side, ids, side.attributes(&query.projection)).await?;
+        let resources = self.resources(cx, &mapping, side, &entries, &query.projection).await?;
+        let seal = |position: Option<Position>| position.and_then(|position| self.seal.seal(position, digest, &cx.client));
+        let (next, previous) = (seal(page.next), seal(page.previous));
+        Ok(list_response_with_cursors(order.len(), resources, next.as_deref(), previous.as_deref()))
     }
 
     /// One page over both resource types, users first (RFC 7644 section 3.4.2.1). A type that lacks an attribute of the query
@@ -39,6 +82,12 @@ impl Service {
         }
         if let (true, Some(error)) = (queries.is_empty(), refusal) {
             return Err(error);
+        }
+        if queries.iter().any(|(_, query)| query.cursor.is_some()) {
+            return Err(ScimError::bad_request(
+                ScimType::InvalidValue,
+                "A query of both resource types is paged by startIndex; cursors are for /Users/.search and /Groups/.search.",
+            ));
         }
         let start_index = queries.first().map_or(1, |(_, query)| query.start_index);
         let (mut total, mut resources) = (0, Vec::new());
@@ -60,7 +109,7 @@ impl Service {
         }
         let side = mapping.of(kind);
         let wanted = self.translate(&mapping, side, query).await?;
-        let search = Filter::all([side.visible(), wanted.search.clone()]);
+        let search = Search::all([side.visible(), wanted.search.clone()]);
         let page = |total: usize| {
             let start = query.start_index.saturating_sub(1).min(total);
             start..start.saturating_add(query.count).min(total)
@@ -80,7 +129,7 @@ impl Service {
     }
 
     async fn translate(&self, mapping: &Mapping, side: &ResourceMapping, query: &ListQuery) -> Result<Translation, ScimError> {
-        let Some(filter) = &query.filter else { return Ok(Translation { search: Filter::everything(), exact: true }) };
+        let Some(filter) = &query.filter else { return Ok(Translation { search: Search::everything(), exact: true }) };
         let ids = references_in(filter);
         let targets = if ids.is_empty() {
             Targets::new()
@@ -90,7 +139,7 @@ impl Service {
         side.translate(filter, &targets)
     }
 
-    async fn search(&self, side: &ResourceMapping, filter: Filter, attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
+    async fn search(&self, side: &ResourceMapping, filter: Search, attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
         let request = SearchRequest::below(&side.base, filter, attributes);
         Ok(self.directory.search(&request).await.map_err(|e| error::refused(side, e))?.entries)
     }
@@ -103,7 +152,7 @@ impl Service {
         side: &ResourceMapping,
         query: &ListQuery,
         wanted: &Translation,
-        search: Filter,
+        search: Search,
     ) -> Result<Order, ScimError> {
         if query.filter.is_none() && query.sort_by.is_none() {
             let read = async {
@@ -132,7 +181,7 @@ impl Service {
         mapping: &Mapping,
         side: &ResourceMapping,
         query: &ListQuery,
-        search: Filter,
+        search: Search,
     ) -> Result<Vec<Uuid>, ScimError> {
         let found = self.search(side, search, side.all_attributes()).await?;
         let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
@@ -156,7 +205,7 @@ impl Service {
     async fn entries(&self, side: &ResourceMapping, ids: &[Uuid], attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
         let batch = |ids: &[Uuid]| {
             let any = ids.iter().filter_map(|id| side.by_id(&id.to_string())).collect();
-            self.search(side, Filter::all([side.visible(), Filter::Or(any)]), attributes.clone())
+            self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
         };
         let found = try_join_all(ids.chunks(BATCH).map(batch)).await?;
         let mut by_id: HashMap<Uuid, Entry> =

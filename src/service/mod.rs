@@ -2,6 +2,7 @@
 
 mod confirm;
 mod create;
+mod cursor;
 mod delete;
 mod error;
 mod get;
@@ -15,10 +16,15 @@ mod update;
 use std::sync::Arc;
 use std::time::Duration;
 
+
+pub use self::cursor::{CursorConfig, NoKey};
+pub use self::replace::Omitted;
+use self::cursor::CursorSeal;
 use self::order::Orders;
+use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
-use crate::membership::{Home, MembershipCache};
+use crate::membership::{CacheConfig, Home, MembershipCache};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
 use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance};
 use serde_json::Value;
@@ -26,6 +32,17 @@ use tokio::sync::watch;
 
 /// How long a request waits for the first connection to the directory.
 const FIRST_CONNECTION: Duration = Duration::from_secs(2);
+
+/// What the service needs to know.
+#[derive(Debug, Clone)]
+pub struct ServiceConfig {
+    /// What a request may cost.
+    pub budgets: Budgets,
+    /// What is remembered.
+    pub cache: CacheConfig,
+    /// How long lists can be walked by cursors.
+    pub cursors: CursorConfig,
+}
 
 /// Who asks, and how.
 #[derive(Debug)]
@@ -106,19 +123,36 @@ pub struct Service {
     schemas: Arc<SchemaRegistry>,
     cache: MembershipCache,
     orders: Orders,
+    seal: CursorSeal,
     budgets: Budgets,
 }
 
 impl Service {
     /// A service over a directory. The mapping arrives when the directory was first reached.
+    ///
+    /// # Errors
+    /// There is no key to seal cursors with.
     pub fn new(
         directory: Arc<dyn Directory>,
         mapping: watch::Receiver<Option<Arc<Mapping>>>,
         schemas: Arc<SchemaRegistry>,
-        cache: MembershipCache,
-        budgets: Budgets,
-    ) -> Self {
-        Self { directory, mapping, schemas, cache, orders: Orders::new(), budgets }
+        config: &ServiceConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, NoKey> {
+        Ok(Self {
+            directory,
+            mapping,
+            schemas,
+            cache: MembershipCache::new(config.cache),
+            orders: Orders::new(),
+            seal: CursorSeal::new(&config.cursors, clock)?,
+            budgets: config.budgets,
+        })
+    }
+
+    /// How long a cursor can be used.
+    pub fn cursor_lifetime(&self) -> Duration {
+        self.seal.lifetime()
     }
 
     /// The schemas, narrowed to what the directory can hold as soon as that is known.

@@ -3,32 +3,37 @@
 use super::{Context, Served, Service};
 use crate::scim::{Kind, Projection, Resource, ScimError};
 
+/// What a PUT does to what it leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Omitted {
+    /// It is cleared (RFC 7644 section 3.5.1), as far as the attribute map reaches.
+    #[default]
+    Clear,
+    /// It stays.
+    Keep,
+}
+
 impl Service {
-    /// Makes a resource what the client sent. `active` and, where `keep_members`, a group's members stay as they are when they
-    /// were left out.
+    /// Makes a resource what the client sent; what it left out is treated as `omitted` says. `active` stays as it is in any case.
     pub async fn replace(
         &self,
         cx: &mut Context,
         kind: Kind,
         id: &str,
         resource: Resource,
-        keep_members: bool,
+        omitted: Omitted,
         projection: &Projection,
     ) -> Result<Served, ScimError> {
         let mapping = self.mapping().await?;
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
         side.check_user_name(&resource)?;
-        let kept: &[&str] = match kind {
-            Kind::User => &["active"],
-            Kind::Group if keep_members => &["members"],
-            Kind::Group => &[],
-        };
         self.update(cx, &mapping, side, id, projection, |old, _| {
             let mut new = resource.clone();
-            for name in kept {
-                if let (None, Some(value)) = (new.map().get(*name), old.map().get(*name)) {
-                    new.map_mut().insert((*name).to_owned(), value.clone());
+            for path in side.ty.attributes() {
+                let stays = omitted == Omitted::Keep || (path.extension.is_none() && path.attribute.name == "active");
+                if let (true, None, Some(value)) = (stays, new.attribute(&path), old.attribute(&path)) {
+                    new.set(&path, value.clone());
                 }
             }
             Ok(new)

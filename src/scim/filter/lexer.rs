@@ -133,7 +133,7 @@ fn ends_word(byte: u8) -> bool {
 }
 
 /// Bytes from the opening quote to the closing one, both included.
-fn string_length(text: &str) -> Option<usize> {
+pub(crate) fn string_length(text: &str) -> Option<usize> {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
         match byte {

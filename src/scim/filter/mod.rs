@@ -2,6 +2,7 @@
 
 mod ast;
 mod bind;
+mod decode;
 mod eval;
 mod lexer;
 mod parser;
@@ -12,7 +13,7 @@ pub use ast::{CompareOp, Filter, Literal};
 
 pub(crate) use bind::within;
 pub(crate) use eval::{item_matches, same_text};
-pub(crate) use lexer::shown;
+pub(crate) use lexer::{shown, string_length};
 pub(crate) use parser::{RawTarget, parse_target};
 pub(crate) use suggest::closest;
 
