@@ -73,10 +73,8 @@ impl Service {
             {
                 tracing::error!(%group, "a default group cannot be joined: {error}");
                 self.take_back(side, user).await;
-                return Err(match error.is(ResultCode::NoSuchObject) {
-                    true => error::no_default_group(group),
-                    false => error::refused(&mapping.groups, error),
-                });
+                let missing = error.is(ResultCode::NoSuchObject);
+                return Err(if missing { error::no_default_group(group) } else { error::refused(&mapping.groups, error) });
             }
         }
         Ok(())

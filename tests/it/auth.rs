@@ -77,9 +77,11 @@ async fn two_keys_of_one_client_live_side_by_side() {
 
 #[tokio::test]
 async fn an_expired_key_is_refused_as_such() {
-    let options = GatewayOptions::default()
-        .key("old", "the-old-key", "expires = 2020-01-01")
-        .key("young", "the-young-key", "expires = 2999-12-31T23:59:59Z");
+    let options = GatewayOptions::default().key("old", "the-old-key", "expires = 2020-01-01").key(
+        "young",
+        "the-young-key",
+        "expires = 2999-12-31T23:59:59Z",
+    );
     let Fixture { gateway, .. } = &with_keys(options).await;
 
     let challenge = unauthorized(gateway.client("the-old-key").get("/Users").await);
@@ -89,9 +91,11 @@ async fn an_expired_key_is_refused_as_such() {
 
 #[tokio::test]
 async fn a_key_does_what_its_scopes_say() {
-    let options = GatewayOptions::default()
-        .key("reader", "reads", "scopes = [\"users:read\", \"groups:read\"]")
-        .key("users", "users", "scopes = [\"users:write\"]");
+    let options = GatewayOptions::default().key("reader", "reads", "scopes = [\"users:read\", \"groups:read\"]").key(
+        "users",
+        "users",
+        "scopes = [\"users:write\"]",
+    );
     let Fixture { gateway, scim, .. } = &with_keys(options).await;
     let (reader, users) = (gateway.client("reads"), gateway.client("users"));
     let ana = scim.new_user("ana").await;
@@ -125,10 +129,8 @@ async fn a_key_does_what_its_scopes_say() {
 #[tokio::test]
 async fn a_client_that_goes_too_fast_is_told_when_to_come_again() {
     // One request in ten years comes back to the budget: none while the test runs.
-    let options = GatewayOptions::default()
-        .set("limits.requests_per_second", "1")
-        .set("limits.burst", "5")
-        .key("okta", "of-okta", "");
+    let options =
+        GatewayOptions::default().set("limits.requests_per_second", "1").set("limits.burst", "5").key("okta", "of-okta", "");
     let Fixture { gateway, scim, .. } = &with_keys(options).await;
 
     let answers = futures_util::future::join_all((0..40).map(|_| scim.get("/Users?count=0"))).await;

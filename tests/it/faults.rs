@@ -31,20 +31,16 @@ async fn an_outage_is_a_request_to_come_again() {
 
     let add = json!([{ "op": "add", "path": "members", "value": [{ "value": ana }] }]);
     let title = json!([{ "op": "replace", "path": "title", "value": "x" }]);
-    let requests = tokio::join!(
-        scim.get("/Users"),
-        scim.get(&user_path),
-        scim.post("/Users", user("bob")),
-        scim.put(&user_path, user("ana")),
-        scim.patch(&user_path, title),
-        scim.patch(&group_path, add.clone()),
-        scim.delete(&user_path),
+    // The client checks Retry-After of each.
+    tokio::join!(
+        async { scim.get("/Users").await.error(503, "") },
+        async { scim.get(&user_path).await.error(503, "") },
+        async { scim.post("/Users", user("bob")).await.error(503, "") },
+        async { scim.put(&user_path, user("ana")).await.error(503, "") },
+        async { scim.patch(&user_path, title).await.error(503, "") },
+        async { scim.patch(&group_path, add.clone()).await.error(503, "") },
+        async { scim.delete(&user_path).await.error(503, "") },
     );
-    let (a, b, c, d, e, f, g) = requests;
-    for answer in [a, b, c, d, e, f, g] {
-        // The client checks Retry-After of each.
-        answer.error(503, "");
-    }
 
     slapd.restart();
     gateway.ready().await;

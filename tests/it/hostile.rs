@@ -95,7 +95,7 @@ async fn deep_nesting_is_refused_before_it_is_read() {
         }
     }
     let path = format!("emails{}", "[type eq \"x\"".repeat(1000));
-    let body = patch_body(json!([{ "op": "add", "path": path, "value": 1 }]));
+    let body = patch_body(&json!([{ "op": "add", "path": path, "value": 1 }]));
     let ana = scim.new_user("ana").await;
     let answer = scim.send_bytes(Method::PATCH, &format!("/Users/{ana}"), body.to_string()).await;
     assert_eq!(answer.status, 400);
@@ -151,7 +151,9 @@ async fn a_body_of_another_kind_is_not_looked_at() {
 async fn paths_that_lead_nowhere_are_not_found() {
     let Fixture { scim, .. } = &Fixture::start().await;
 
-    for path in ["", "/", "/users", "/User", "/Users/1/2", "/Users//x/y", "/.search/x", "/Nonsense", "/Users/%ff", "/..%2f..%2fetc"] {
+    for path in
+        ["", "/", "/users", "/User", "/Users/1/2", "/Users//x/y", "/.search/x", "/Nonsense", "/Users/%ff", "/..%2f..%2fetc"]
+    {
         for method in [Method::GET, Method::POST] {
             let answer = scim.send(scim.request(method.clone(), path)).await;
             assert_eq!(answer.status, 404, "{method} {path}");
@@ -189,7 +191,9 @@ async fn slashes_and_parameters_do_not_matter() {
     for path in ["//Users", "/Users/", "//Users//", "/Users?aadOptscim062020", "/Users/?x=y&x=z&%ff=%00&="] {
         assert_eq!(scim.get(path).await.expect(200)["totalResults"], 1, "{path}");
     }
-    for path in [format!("/Users/{ana}/"), format!("//Users//{ana}?AzureAdScimPatch2017"), format!("/Users/{}", ana.to_uppercase())] {
+    for path in
+        [format!("/Users/{ana}/"), format!("//Users//{ana}?AzureAdScimPatch2017"), format!("/Users/{}", ana.to_uppercase())]
+    {
         assert_eq!(scim.get(&path).await.expect(200)["userName"], "ana@example.com", "{path}");
     }
     let renamed = json!([{ "op": "add", "path": "title", "value": "x" }]);

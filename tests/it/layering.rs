@@ -20,22 +20,40 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("http", &["scim", "service", "auth", "limit", "telemetry"]),
     ("admin", &["http", "telemetry"]),
     ("lifecycle", &[]),
-    (
-        "config",
-        &["admin", "auth", "directory", "http", "ldap", "limit", "mapping", "membership", "scim", "secret", "telemetry"],
-    ),
+    ("config", &["admin", "auth", "directory", "http", "ldap", "limit", "mapping", "membership", "scim", "secret", "telemetry"]),
     ("resources", &["config", "mapping", "scim"]),
     (
         "app",
         &[
-            "admin", "auth", "clock", "config", "directory", "http", "ldap", "limit", "mapping", "membership", "resources",
-            "service", "telemetry",
+            "admin",
+            "auth",
+            "clock",
+            "config",
+            "directory",
+            "http",
+            "ldap",
+            "limit",
+            "mapping",
+            "membership",
+            "resources",
+            "service",
+            "telemetry",
         ],
     ),
     (
         "cli",
         &[
-            "app", "auth", "clock", "config", "directory", "http", "ldap", "lifecycle", "mapping", "resources", "scim",
+            "app",
+            "auth",
+            "clock",
+            "config",
+            "directory",
+            "http",
+            "ldap",
+            "lifecycle",
+            "mapping",
+            "resources",
+            "scim",
             "telemetry",
         ],
     ),
@@ -73,7 +91,8 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 fn modules_import_only_what_they_may() {
     let mut wrong = BTreeSet::new();
     for (module, path, text) in sources() {
-        let allowed = ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table")).1;
+        let allowed =
+            ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table")).1;
         for after in text.split("crate::").skip(1) {
             let imported: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             if !imported.is_empty() && imported != module && !allowed.contains(&&*imported) {

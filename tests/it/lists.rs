@@ -18,7 +18,9 @@ fn names(count: usize) -> Vec<String> {
 async fn an_empty_directory_has_empty_lists() {
     let Fixture { scim, .. } = &Fixture::start().await;
 
-    for path in ["/Users", "/Groups", "/Users?count=1", "/Users?startIndex=1&count=100", "/Groups?filter=displayName%20eq%20%22x%22"] {
+    for path in
+        ["/Users", "/Groups", "/Users?count=1", "/Users?startIndex=1&count=100", "/Groups?filter=displayName%20eq%20%22x%22"]
+    {
         let list = scim.get(path).await.expect(200);
         let expected = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
@@ -112,7 +114,9 @@ async fn count_and_start_index_are_kept_within_their_bounds() {
         assert_eq!(list["Resources"].as_array().unwrap().len(), shown, "{query}");
         assert_eq!((&list["itemsPerPage"], &list["startIndex"]), (&json!(shown), &json!(start)), "{query}");
     }
-    for (wrong, kind) in [("count=x", "invalidCount"), ("count=99999999999999999999", "invalidCount"), ("startIndex=1.5", "invalidValue")] {
+    for (wrong, kind) in
+        [("count=x", "invalidCount"), ("count=99999999999999999999", "invalidCount"), ("startIndex=1.5", "invalidValue")]
+    {
         scim.get(&format!("/Users?{wrong}")).await.error(400, kind);
     }
 }
@@ -178,7 +182,9 @@ async fn a_query_by_post_is_answered_like_one_by_get() {
         body
     };
 
-    let body = search(json!({ "filter": "userName sw \"u\"", "sortBy": "userName", "startIndex": 2, "count": 2, "attributes": ["userName"] }));
+    let body = search(
+        json!({ "filter": "userName sw \"u\"", "sortBy": "userName", "startIndex": 2, "count": 2, "attributes": ["userName"] }),
+    );
     let posted = scim.post("/Users/.search", body).await.expect(200);
 
     let got = scim.get("/Users?filter=userName%20sw%20%22u%22&sortBy=userName&startIndex=2&count=2&attributes=userName").await;

@@ -108,7 +108,11 @@ async fn values_join_and_leave_lists() {
     let item = |value: &str| json!([{ "value": value, "type": "work" }]);
     let mails = |list: &[&str]| {
         let items = list.iter().enumerate().map(|(n, mail)| {
-            if n == 0 { json!({ "value": mail, "type": "work", "primary": true }) } else { json!({ "value": mail, "type": "work" }) }
+            if n == 0 {
+                json!({ "value": mail, "type": "work", "primary": true })
+            } else {
+                json!({ "value": mail, "type": "work" })
+            }
         });
         Value::Array(items.collect())
     };

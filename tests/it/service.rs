@@ -62,7 +62,8 @@ async fn an_idle_gateway_ends_at_once_and_says_so() {
     gateway.ask_to_end();
 
     assert!(gateway.ended().await.success());
-    until("the last line is there", async || gateway.log().iter().any(|line| line["message"] == "every request is finished")).await;
+    until("the last line is there", async || gateway.log().iter().any(|line| line["message"] == "every request is finished"))
+        .await;
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Client {
         // A second time it is there already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let trusted = certificate.map(|pem| Certificate::from_pem(pem.as_bytes()).unwrap());
-        let mut builder = reqwest::Client::builder().no_proxy().tls_certs_only(trusted).timeout(Duration::from_secs(60));
+        let mut builder = reqwest::Client::builder().no_proxy().tls_certs_only(trusted).timeout(Duration::from_mins(1));
         if let Some(newest) = tls.newest {
             builder = builder.tls_version_max(newest);
         }
@@ -139,7 +139,7 @@ impl Client {
 
     /// PATCH with these operations.
     pub(crate) async fn patch(&self, path: &str, operations: Value) -> Answer {
-        self.send_bytes(Method::PATCH, path, patch_body(operations).to_string()).await
+        self.send_bytes(Method::PATCH, path, patch_body(&operations).to_string()).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
@@ -182,7 +182,7 @@ impl Client {
 }
 
 /// The body of a PATCH.
-pub(crate) fn patch_body(operations: Value) -> Value {
+pub(crate) fn patch_body(operations: &Value) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
 }
 

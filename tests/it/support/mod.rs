@@ -66,7 +66,9 @@ pub(crate) fn user(name: &str) -> Value {
 pub(crate) fn user_entries(names: impl IntoIterator<Item = String>) -> String {
     let entry = |name: String| {
         let dn = user_dn(&name);
-        format!("dn: {dn}\nobjectClass: inetOrgPerson\nobjectClass: scimgateResource\nuid: {name}@example.com\ncn: {name}\nsn: Ruiz\n\n")
+        format!(
+            "dn: {dn}\nobjectClass: inetOrgPerson\nobjectClass: scimgateResource\nuid: {name}@example.com\ncn: {name}\nsn: Ruiz\n\n"
+        )
     };
     names.into_iter().map(entry).collect()
 }
