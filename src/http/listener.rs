@@ -26,8 +26,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
     permits: Arc<Semaphore>,
+    entrance: Arc<Entrance>,
+}
+
+/// What every connection passes. The socket is not part of it: it is closed when no more are accepted, and a client that comes
+/// later is refused by the kernel at once.
+#[derive(Debug)]
+struct Entrance {
+    tls: Option<Arc<ServerConfig>>,
     handshake_timeout: Duration,
     header_timeout: Duration,
 }
@@ -45,10 +52,12 @@ impl Listener {
         socket.listen(BACKLOG)?;
         Ok(Self {
             socket: TcpListener::from_std(socket.into())?,
-            tls,
             permits: Arc::new(Semaphore::new(config.max_connections)),
-            handshake_timeout: config.handshake_timeout,
-            header_timeout: config.header_timeout,
+            entrance: Arc::new(Entrance {
+                tls,
+                handshake_timeout: config.handshake_timeout,
+                header_timeout: config.header_timeout,
+            }),
         })
     }
 
@@ -59,21 +68,21 @@ impl Listener {
 
     /// Accepts until `closing`; connections then finish what they have begun, which `connections` waits for.
     pub async fn run(self, gateway: Arc<Gateway>, closing: CancellationToken, connections: TaskTracker) {
-        let this = Arc::new(self);
+        let Self { socket, permits, entrance } = self;
         loop {
             let permit = tokio::select! {
-                permit = this.permits.clone().acquire_owned() => permit,
+                permit = permits.clone().acquire_owned() => permit,
                 () = closing.cancelled() => return,
             };
             let accepted = tokio::select! {
-                accepted = this.socket.accept() => accepted,
+                accepted = socket.accept() => accepted,
                 () = closing.cancelled() => return,
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let (this, gateway, closing) = (this.clone(), gateway.clone(), closing.clone());
+                    let (entrance, gateway, closing) = (entrance.clone(), gateway.clone(), closing.clone());
                     connections.spawn(async move {
-                        this.serve(stream, address, gateway, closing).await;
+                        entrance.serve(stream, address, gateway, closing).await;
                         drop(permit);
                     });
                 }
@@ -84,7 +93,9 @@ impl Listener {
             }
         }
     }
+}
 
+impl Entrance {
     async fn serve(&self, stream: TcpStream, address: SocketAddr, gateway: Arc<Gateway>, closing: CancellationToken) {
         let _guard = gateway.metrics.client_connection();
         // A small answer must not wait for the acknowledgement of the one before.

@@ -1,10 +1,15 @@
 //! How strings are compared.
 
-/// Prepares a string for comparison as LDAP's caseIgnoreMatch does (RFC 4518): no space around it, runs of spaces as one, and
-/// no case unless it counts. The directory and we must agree, or a filter would find in one what it does not in the other.
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Prepares a string for comparison as LDAP's caseIgnoreMatch does (RFC 4518): one spelling of what looks the same (NFKC), no
+/// space around it, runs of spaces as one, and no case unless it counts. The directory and we must agree, or a filter would find in one what it does not in the other.
 pub fn prepare(text: &str, case_exact: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    let normal = if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfkc().collect()) };
+    for word in normal.split(' ').filter(|word| !word.is_empty()) {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -48,5 +53,6 @@ mod tests {
         assert_eq!(prepare("  Ana   RUÍZ ", false), "ana ruíz");
         assert_eq!(prepare("  Ana   RUÍZ ", true), "Ana RUÍZ");
         assert_eq!(prepare("   ", false), "");
+        assert_eq!(prepare("Jose\u{301}", true), "José");
     }
 }
