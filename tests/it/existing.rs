@@ -110,7 +110,7 @@ async fn without_any_schema_of_ours_users_and_groups_still_work() {
 
 #[tokio::test]
 async fn what_the_directory_cannot_hold_is_not_promised() {
-    let directory = SlapdOptions { schema: false, ppolicy: false, entries: String::new() };
+    let directory = SlapdOptions { schema: false, ppolicy: false, ..SlapdOptions::default() };
     let Fixture { scim, .. } = &Fixture::with(directory, GatewayOptions::default()).await;
 
     let schema = scim.get(&format!("/Schemas/{USER}")).await.expect(200);

@@ -5,7 +5,10 @@ mod support;
 
 mod active;
 mod auth;
+mod cli;
 mod clients;
+mod connections;
+mod cursors;
 mod discovery;
 mod existing;
 mod faults;
@@ -17,6 +20,7 @@ mod lists;
 mod members;
 mod names;
 mod patch;
+mod preconditions;
 mod rename;
 mod service;
 mod tls;

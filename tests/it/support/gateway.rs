@@ -1,22 +1,26 @@
 //! The program itself, as an administrator would run it.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rcgen::{CertificateParams, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::slapd::{ACCOUNT, PASSWORD};
-use super::{Client, GROUPS, PATIENCE, PEOPLE, Tls, until};
+use super::{Client, GROUPS, PATIENCE, PEOPLE, Tls, certificate, until};
 
 /// The key of the client `ping`, which may do everything.
 pub(crate) const KEY: &str = "scimgate_the-key-of-ping";
+
+/// The program.
+pub(crate) fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_scimgate"))
+}
 
 /// What differs from the configuration an administrator would begin with.
 #[derive(Debug, Default)]
@@ -24,6 +28,7 @@ pub(crate) struct GatewayOptions {
     variables: Vec<(String, String)>,
     keys: String,
     tls: bool,
+    external: bool,
 }
 
 impl GatewayOptions {
@@ -37,6 +42,18 @@ impl GatewayOptions {
     /// Adds an API key. `rest` is further lines of TOML.
     pub(crate) fn key(mut self, client: &str, key: &str, rest: &str) -> Self {
         self.keys.push_str(&key_lines(client, key, rest));
+        self
+    }
+
+    /// Adds lines of TOML as they are, as the command line prints them for a new key.
+    pub(crate) fn lines(mut self, lines: &str) -> Self {
+        self.keys.push_str(lines);
+        self
+    }
+
+    /// Signs in to the directory as the user of the operating system it runs as.
+    pub(crate) fn external(mut self) -> Self {
+        self.external = true;
         self
     }
 
@@ -55,23 +72,23 @@ pub(crate) struct Gateway {
     admin: String,
     certificate: Option<String>,
     log: Log,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Gateway {
     /// Starts it, and returns as soon as it listens.
     pub(crate) async fn start(options: GatewayOptions, directory: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("scimgate.toml");
-        let mut text = configuration(directory);
-        let certificate = options.tls.then(|| make_certificate(folder.path()));
+        let mut text = configuration(directory, options.external);
+        let certificate = options.tls.then(|| certificate::make(folder.path()));
         if certificate.is_some() {
             text.push_str("[server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\n");
         }
         text.push_str(&key_lines("ping", KEY, ""));
         text.push_str(&options.keys);
+        let file = folder.path().join("scimgate.toml");
         std::fs::write(&file, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scimgate"))
+        let mut child = program()
             .arg("serve")
             .arg("--config")
             .arg(&file)
@@ -95,7 +112,7 @@ impl Gateway {
             child,
             certificate,
             log,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -117,6 +134,11 @@ impl Gateway {
     /// The address of the SCIM listener.
     pub(crate) fn address(&self) -> &str {
         self.scim.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap()
+    }
+
+    /// The configuration file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("scimgate.toml")
     }
 
     /// Status and body of a page for the administrator.
@@ -223,7 +245,8 @@ impl std::fmt::Display for Log {
     }
 }
 
-fn configuration(directory: &str) -> String {
+fn configuration(directory: &str, external: bool) -> String {
+    let account = if external { String::new() } else { format!("bind_dn = \"{ACCOUNT}\"\nbind_password = \"{PASSWORD}\"") };
     format!(
         r#"
 [server]
@@ -233,8 +256,7 @@ drain = "200ms"
 listen = "127.0.0.1:0"
 [directory]
 urls = ["{directory}"]
-bind_dn = "{ACCOUNT}"
-bind_password = "{PASSWORD}"
+{account}
 [users]
 base = "{PEOPLE}"
 [groups]
@@ -249,13 +271,4 @@ fn key_lines(client: &str, key: &str, rest: &str) -> String {
     let digest = Sha256::digest(key.as_bytes());
     let hex = digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     format!("[[auth.api_keys]]\nname = \"{client}\"\nhash = \"sha256:{hex}\"\n{rest}\n")
-}
-
-/// Writes a certificate for 127.0.0.1 and its key; returns the certificate as PEM.
-fn make_certificate(folder: &Path) -> String {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
-    std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
-    std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
-    certificate.pem()
 }

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+mod certificate;
 mod client;
 mod gateway;
 mod slapd;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub(crate) use client::{Answer, Client, Tls, patch_body};
-pub(crate) use gateway::{Gateway, GatewayOptions, KEY};
+pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
 pub(crate) use slapd::{Entry, GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};
 
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ldap3::{Ldap, LdapConnAsync, Mod, Scope, SearchEntry};
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::{PATIENCE, certificate};
 
 pub(crate) const PEOPLE: &str = "ou=people,dc=example,dc=com";
 pub(crate) const GROUPS: &str = "ou=groups,dc=example,dc=com";
@@ -32,13 +32,15 @@ pub(crate) struct SlapdOptions {
     pub(crate) schema: bool,
     /// Whether it has a password policy, which locks accounts.
     pub(crate) ppolicy: bool,
+    /// Whether it speaks TLS.
+    pub(crate) tls: bool,
     /// Entries beside the organisation's branches, as LDIF.
     pub(crate) entries: String,
 }
 
 impl Default for SlapdOptions {
     fn default() -> Self {
-        Self { schema: true, ppolicy: true, entries: String::new() }
+        Self { schema: true, ppolicy: true, tls: false, entries: String::new() }
     }
 }
 
@@ -47,6 +49,8 @@ impl Default for SlapdOptions {
 pub(crate) struct Slapd {
     folder: TempDir,
     port: u16,
+    tls_port: u16,
+    tls: bool,
     child: Option<Child>,
 }
 
@@ -92,13 +96,16 @@ impl Slapd {
         // Under AppArmor the packaged program may use its own folders only; a copy elsewhere is not under that profile.
         std::fs::copy("/usr/sbin/slapd", folder.path().join("slapd")).expect("slapd is not installed");
         std::fs::create_dir(folder.path().join("data")).unwrap();
+        if options.tls {
+            certificate::make(folder.path());
+        }
         std::fs::write(folder.path().join("slapd.conf"), configuration(folder.path(), options)).unwrap();
         let policy = if options.ppolicy { POLICY } else { "" };
         load(folder.path(), &format!("{ORGANISATION}{policy}\n{}", options.entries));
-        let mut slapd = Self { folder, port: 0, child: None };
+        let mut slapd = Self { folder, port: 0, tls_port: 0, tls: options.tls, child: None };
         // Between the choice of a port and its use another program may take it.
         for _ in 0..5 {
-            slapd.port = free_port();
+            (slapd.port, slapd.tls_port) = (free_port(), free_port());
             if slapd.launch() {
                 return slapd;
             }
@@ -108,6 +115,21 @@ impl Slapd {
 
     pub(crate) fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// The address for TLS from the first byte.
+    pub(crate) fn tls_url(&self) -> String {
+        format!("ldaps://127.0.0.1:{}", self.tls_port)
+    }
+
+    /// The address for programs on the same machine.
+    pub(crate) fn socket_url(&self) -> String {
+        format!("ldapi://{}", self.folder.path().join("socket").display().to_string().replace('/', "%2F"))
+    }
+
+    /// The certificate by which it is known.
+    pub(crate) fn certificate(&self) -> String {
+        self.folder.path().join("tls.crt").display().to_string()
     }
 
     /// Ends it as a power cut would.
@@ -202,11 +224,15 @@ impl Slapd {
 
     fn launch(&mut self) -> bool {
         let at = |name: &str| self.folder.path().join(name);
+        let mut urls = vec![self.url(), self.socket_url()];
+        if self.tls {
+            urls.push(self.tls_url());
+        }
         // slapd makes a table of all the files it could open, which takes long where that is a million.
         let child = Command::new("sh")
             .args(["-c", "ulimit -n 4096; exec \"$@\"", "sh"])
             .arg(at("slapd"))
-            .args(["-d", "0", "-h", &self.url(), "-f"])
+            .args(["-d", "0", "-h", &urls.join(" "), "-f"])
             .arg(at("slapd.conf"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -278,6 +304,10 @@ fn configuration(folder: &Path, options: &SlapdOptions) -> String {
         folder = folder.display(),
         schema = only(options.schema, &schema),
         external_id = only(options.schema, ",scimgateExternalId"),
+        tls = only(
+            options.tls,
+            &format!("TLSCertificateFile \"{0}/tls.crt\"\nTLSCertificateKeyFile \"{0}/tls.key\"", folder.display())
+        ),
         ppolicy_module = only(options.ppolicy, "moduleload ppolicy"),
         ppolicy_overlay = only(options.ppolicy, policy),
         root = ROOT,

@@ -1,0 +1,133 @@
+//! The ways to the directory.
+
+use serde_json::json;
+
+use crate::support::{Fixture, Gateway, GatewayOptions, KEY, Slapd, SlapdOptions, each, until, user, user_entries};
+
+fn with_tls() -> SlapdOptions {
+    SlapdOptions { tls: true, ..SlapdOptions::default() }
+}
+
+async fn works(gateway: &Gateway) {
+    gateway.ready().await;
+    gateway.client(KEY).post("/Users", user("ana")).await.expect(201);
+}
+
+/// Whether the gateway is not ready, and says this of the reason.
+async fn is_kept_out(gateway: &Gateway, reason: &str) {
+    until(&format!("the reason is told: {reason}"), async || {
+        let (status, text) = gateway.admin("/readyz").await;
+        status == 503 && text.contains(reason)
+    })
+    .await;
+    gateway.client(KEY).get("/Users").await.error(503, "");
+}
+
+#[tokio::test]
+async fn over_tls_the_directory_proves_who_it_is() {
+    let slapd = Slapd::start(&with_tls());
+    let trusting = GatewayOptions::default().set("directory.ca", &slapd.certificate());
+
+    works(&Gateway::start(trusting, &slapd.tls_url()).await).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_is_not_known_gets_no_password() {
+    let (slapd, other) = (Slapd::start(&with_tls()), Slapd::start(&with_tls()));
+    let trusting = |slapd: &Slapd| GatewayOptions::default().set("directory.ca", &slapd.certificate());
+
+    is_kept_out(&Gateway::start(trusting(&other), &slapd.tls_url()).await, "certificate").await;
+    let by_name = slapd.tls_url().replace("127.0.0.1", "localhost");
+    is_kept_out(&Gateway::start(trusting(&slapd), &by_name).await, "certificate").await;
+}
+
+#[tokio::test]
+async fn a_plain_connection_can_be_made_safe_first() {
+    let slapd = Slapd::start(&with_tls());
+    let safe = GatewayOptions::default().set("directory.starttls", "true");
+
+    works(&Gateway::start(safe.set("directory.ca", &slapd.certificate()), &slapd.url()).await).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_safe_is_not_used() {
+    let slapd = Slapd::start(&SlapdOptions::default());
+    let safe = GatewayOptions::default().set("directory.starttls", "true");
+
+    is_kept_out(&Gateway::start(safe, &slapd.url()).await, "directory").await;
+}
+
+#[tokio::test]
+async fn through_a_socket_no_password_is_needed() {
+    let slapd = Slapd::start(&SlapdOptions::default());
+
+    works(&Gateway::start(GatewayOptions::default().external(), &slapd.socket_url()).await).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_to_the_administrator() {
+    let slapd = Slapd::start(&SlapdOptions::default());
+    let wrong = GatewayOptions::default().set("directory.bind_password", "guessed");
+
+    is_kept_out(&Gateway::start(wrong, &slapd.url()).await, "invalidCredentials").await;
+}
+
+#[tokio::test]
+async fn the_first_server_that_answers_is_used() {
+    let of = |name: &str| SlapdOptions { entries: user_entries([name.to_owned()]), ..SlapdOptions::default() };
+    let (mut first, second) = (Slapd::start(&of("first")), Slapd::start(&of("second")));
+    let urls = format!("{}, {}", first.url(), second.url());
+    let gateway = Gateway::start(GatewayOptions::default().set("directory.urls", &urls), &first.url()).await;
+    gateway.ready().await;
+    let scim = gateway.client(KEY);
+    let seen = async |name: &str| {
+        let answer = scim.query("/Users", &[("filter", "userName pr")]).await;
+        answer.status == 200 && each(&answer.body, "userName") == [name]
+    };
+    assert!(seen("first@example.com").await);
+
+    first.kill();
+
+    until("the second is asked", async || seen("second@example.com").await).await;
+}
+
+#[tokio::test]
+async fn an_account_with_few_rights_is_told_apart_from_a_wrong_request() {
+    let account = "\
+dn: cn=reader,ou=services,dc=example,dc=com
+objectClass: applicationProcess
+objectClass: simpleSecurityObject
+cn: reader
+userPassword: reads
+
+";
+    // slapd gives an account 500 entries unless it is told otherwise.
+    let people = user_entries((0..501).map(|n| format!("u{n:03}")));
+    let directory = SlapdOptions { entries: format!("{account}{people}"), ..SlapdOptions::default() };
+    let options = GatewayOptions::default()
+        .set("directory.bind_dn", "cn=reader,ou=services,dc=example,dc=com")
+        .set("directory.bind_password", "reads");
+    let Fixture { scim, gateway, .. } = &Fixture::with(directory, options).await;
+
+    let detail = scim.get("/Users").await.error(400, "tooMany");
+    assert!(detail.contains("size limit"), "{detail}");
+    let found = scim.find("/Users", "userName eq \"u007@example.com\"").await;
+    assert_eq!(found["totalResults"], 1);
+    let path = format!("/Users/{}", each(&found, "id")[0]);
+    scim.post("/Users", user("ana")).await.error(500, "");
+    scim.delete(&path).await.error(500, "");
+    let title = json!([{ "op": "replace", "path": "title", "value": "x" }]);
+    let detail = scim.patch(&path, title).await.error(500, "");
+    assert!(detail.contains("scimgate's account"), "{detail}");
+    let told = gateway.log().iter().any(|line| line["level"] == "ERROR" && line["message"].to_string().contains("refuses this"));
+    assert!(told);
+}
+
+#[tokio::test]
+async fn a_branch_that_is_not_there_is_the_administrators_matter() {
+    let Fixture { scim, .. } = &Fixture::set(&[("users.base", "ou=nobody,dc=example,dc=com")]).await;
+
+    assert_eq!(scim.get("/Users").await.expect(200)["totalResults"], 0);
+    let detail = scim.post("/Users", user("ana")).await.error(500, "");
+    assert!(detail.contains("scimgate check"), "{detail}");
+}
