@@ -1,5 +1,6 @@
 //! From a client's JSON to a canonical resource.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -29,13 +30,11 @@ impl Resource {
             return Err(syntax("the body must be a JSON object with the resource's attributes"));
         };
         let mut resource = Self::new();
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen: HashSet<String> = HashSet::with_capacity(object.len());
         for (key, value) in object {
-            let lower = key.to_lowercase();
-            if seen.contains(&lower) {
+            if !seen.insert(key.to_lowercase()) {
                 return Err(syntax("an attribute is given twice, differing only in case"));
             }
-            seen.push(lower);
             if key.eq_ignore_ascii_case("schemas") {
                 check_schemas(&value)?;
             } else if let Some(extension) = ty.extension(&key) {

@@ -80,9 +80,9 @@ async fn a_new_key_signs_in_with_the_scopes_it_was_made_for() {
     let (status, text, _) = run(&["key", "new", "--name", "okta", "--scopes", "users:read", "--expires", "90d"]);
     assert_eq!(status, 0, "{text}");
     let key = text.lines().find_map(|line| line.strip_prefix("Key: ")).unwrap();
-    let lines = &text[text.find("[[auth.api_keys]]").unwrap()..];
+    let (_, lines) = text.split_once("[[auth.api_keys]]").unwrap();
     assert!(!lines.contains(key), "{text}");
-    let options = GatewayOptions::default().lines(lines);
+    let options = GatewayOptions::default().lines(&format!("[[auth.api_keys]]{lines}"));
     let Fixture { gateway, .. } = &Fixture::with(SlapdOptions::default(), options).await;
 
     let okta = gateway.client(key);

@@ -80,15 +80,15 @@ async fn the_first_server_that_answers_is_used() {
     let gateway = Gateway::start(GatewayOptions::default().set("directory.urls", &urls), &first.url()).await;
     gateway.ready().await;
     let scim = gateway.client(KEY);
-    let seen = async |name: &str| {
-        let answer = scim.query("/Users", &[("filter", "userName pr")]).await;
-        answer.status == 200 && each(&answer.body, "userName") == [name]
+    let knows = async |name: &str| {
+        let answer = scim.query("/Users", &[("filter", &format!("userName eq \"{name}@example.com\""))]).await;
+        answer.status == 200 && answer.body["totalResults"] == 1
     };
-    assert!(seen("first@example.com").await);
+    assert!(knows("first").await && !knows("second").await);
 
     first.kill();
 
-    until("the second is asked", async || seen("second@example.com").await).await;
+    until("the second is asked", async || knows("second").await).await;
 }
 
 #[tokio::test]
