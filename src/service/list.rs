@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::order::Order;
 use super::{Context, Service, error};
 use crate::directory::{Entry, Filter as Search, SearchRequest};
-use crate::mapping::{Mapping, ResourceMapping, Targets, Translation, references_in};
+use crate::mapping::{Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
 use crate::scim::{
     Filter, Kind, ListQuery, Projection, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors,
@@ -18,6 +18,8 @@ use crate::scim::{
 
 /// Entries asked for by id in one search.
 const BATCH: usize = 100;
+/// A list of no more is read at once.
+const FEW: u32 = 200;
 /// Resources of one page that are completed side by side.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -114,9 +116,7 @@ impl Service {
             let start = query.start_index.saturating_sub(1).min(total);
             start..start.saturating_add(query.count).min(total)
         };
-        let (total, entries) = if wanted.exact && query.sort_by.is_none() && wanted.search.is_selective() {
-            // Few can match, so they are read at once.
-            let found = self.search(side, search, side.attributes(&query.projection)).await?;
+        let (total, entries) = if let Some(found) = self.few(cx, &mapping, side, query, &wanted, &search).await? {
             let total = found.len();
             (total, found.into_iter().skip(page(total).start).take(page(total).len()).collect())
         } else {
@@ -142,6 +142,33 @@ impl Service {
     async fn search(&self, side: &ResourceMapping, filter: Search, attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
         let request = SearchRequest::below(&side.base, filter, attributes);
         Ok(self.directory.search(&request).await.map_err(|e| error::refused(side, e))?.entries)
+    }
+
+    /// All that match, where an index leads to a few of them: what a client asks before it creates must be answered as it is now,
+    /// whoever else writes to the directory. `None` where there are more.
+    async fn few(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        query: &ListQuery,
+        wanted: &Translation,
+        search: &Search,
+    ) -> Result<Option<Vec<Entry>>, ScimError> {
+        if query.sort_by.is_some() || !wanted.search.is_selective() {
+            return Ok(None);
+        }
+        let attributes = if wanted.exact { side.attributes(&query.projection) } else { side.all_attributes() };
+        let request = SearchRequest { size_limit: FEW, ..SearchRequest::below(&side.base, search.clone(), attributes) };
+        let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
+        if found.truncated {
+            return Ok(None);
+        }
+        if wanted.exact {
+            return Ok(Some(found.entries));
+        }
+        let matching = self.matching(cx, mapping, side, query, &found.entries).await?;
+        Ok(Some(matching.into_iter().map(|(entry, _)| entry.clone()).collect()))
     }
 
     /// The ids of all that match, in an order that stays the same from page to page.
@@ -184,21 +211,26 @@ impl Service {
         search: Search,
     ) -> Result<Vec<Uuid>, ScimError> {
         let found = self.search(side, search, side.all_attributes()).await?;
-        let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
-        let mut matching: Vec<(Uuid, Resource)> = Vec::new();
-        for entry in &found {
-            let context = crate::mapping::ReadContext { base_url: &cx.base_url, names: &names, groups: None };
-            let resource = side.read(entry, context);
-            if query.filter.as_ref().is_none_or(|filter| filter.matches(&resource))
-                && let Some(id) = uuid(side, entry)
-            {
-                matching.push((id, resource));
-            }
-        }
+        let mut matching = self.matching(cx, mapping, side, query, &found).await?;
         if let Some(path) = &query.sort_by {
             crate::scim::sort(&mut matching, |(_, resource)| resource, path, query.descending);
         }
-        Ok(matching.into_iter().map(|(id, _)| id).collect())
+        Ok(matching.into_iter().filter_map(|(entry, _)| uuid(side, entry)).collect())
+    }
+
+    /// Those of the entries that satisfy the filter, with the resources they are.
+    async fn matching<'a>(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        query: &ListQuery,
+        found: &'a [Entry],
+    ) -> Result<Vec<(&'a Entry, Resource)>, ScimError> {
+        let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
+        let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+        let resources = found.iter().map(|entry| (entry, side.read(entry, context)));
+        Ok(resources.filter(|(_, resource)| query.filter.as_ref().is_none_or(|filter| filter.matches(resource))).collect())
     }
 
     /// The entries with these ids, in this order; those removed meanwhile are left out.

@@ -76,7 +76,8 @@ async fn a_cursor_serves_its_own_query_and_client_only() {
     let first = page(scim, "", &[]).await;
     let cursor = first["nextCursor"].as_str().unwrap();
 
-    let forged = cursor.split_at(20).0.to_owned() + if cursor.chars().nth(20) == Some('A') { "B" } else { "A" } + cursor.split_at(21).1;
+    let forged =
+        cursor.split_at(20).0.to_owned() + if cursor.chars().nth(20) == Some('A') { "B" } else { "A" } + cursor.split_at(21).1;
     assert_ne!(forged, cursor);
     for wrong in ["x", "AAAA", &forged, cursor.split_at(1).1, "a b", &"A".repeat(5000)] {
         scim.query("/Users", &[("cursor", wrong)]).await.error(400, "invalidCursor");

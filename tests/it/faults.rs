@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::support::{Client, Fixture, PEOPLE, Slapd, group, group_dn, id, sorted, until, user, user_dn};
+use crate::support::{
+    Client, Fixture, Gateway, GatewayOptions, KEY, PEOPLE, Slapd, group, group_dn, id, sorted, until, user, user_dn,
+};
 
 /// Sends until it is done; what is answered meanwhile must be a promise to be kept or a request to come again.
 async fn persist(scim: &Client, name: &str) -> String {
@@ -128,6 +130,32 @@ async fn what_others_change_in_the_directory_is_seen() {
     assert_eq!(replaced["members"][0]["value"], ana);
     scim.delete(&format!("/Users/{ana}")).await.expect(204);
     assert_eq!(slapd.entry(&group_dn("crew")).await.unwrap().one("member"), "");
+}
+
+#[tokio::test]
+async fn a_lookup_sees_at_once_what_others_create() {
+    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    // A second gateway before the same directory, as behind a load balancer.
+    let other = Gateway::start(GatewayOptions::default(), &slapd.url()).await;
+    other.ready().await;
+    let found = async |path: &str, filter: &str| scim.find(path, filter).await["totalResults"].as_u64();
+    let lookups = [
+        ("/Users", "userName eq \"ana@example.com\""),
+        ("/Users", "externalId eq \"x-ana\""),
+        ("/Users", "emails.value eq \"ana@example.com\""),
+        ("/Groups", "displayName eq \"staff\""),
+    ];
+    for (path, filter) in lookups {
+        assert_eq!(found(path, filter).await, Some(0), "{filter}");
+    }
+
+    let ana = other.client(KEY).new_user("ana").await;
+    let staff = other.client(KEY).new_group("staff", &[&ana]).await;
+
+    for (path, filter) in lookups {
+        assert_eq!(found(path, filter).await, Some(1), "{filter}");
+    }
+    assert_eq!(scim.members(&staff).await, [ana]);
 }
 
 #[tokio::test]

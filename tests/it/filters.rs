@@ -255,17 +255,19 @@ async fn the_directory_and_the_gateway_decide_alike() {
             .iter()
             .flat_map(|op| literals.map(|literal| format!("{path} {op} {literal}")))
             .chain([format!("{path} pr")]);
-        for (n, comparison) in comparisons.enumerate() {
+        // Every third of them, and another third for the next path: with all the paths, each pair of an operator and a literal
+        // comes up.
+        for (n, comparison) in comparisons.enumerate().skip(tried % 3).step_by(3) {
             let filter = match n % 4 {
                 0 => comparison,
                 1 => format!("not ({comparison})"),
                 2 => format!("{comparison} and active eq true"),
                 _ => format!("title eq \"engineer\" or {comparison}"),
             };
-            tried += u32::from(agrees(scim, &filter, &all, &resources).await);
+            tried += usize::from(agrees(scim, &filter, &all, &resources).await);
         }
     }
-    assert!(tried > 1000, "only {tried} filters are valid");
+    assert!(tried > 400, "only {tried} filters are valid");
 }
 
 fn resource(body: &Value) -> Resource {

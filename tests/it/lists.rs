@@ -51,6 +51,22 @@ async fn pages_hold_everybody_once() {
 }
 
 #[tokio::test]
+async fn many_with_one_value_are_paged_like_others() {
+    let entries = user_entries((0..210).map(|n| format!("u{n:03}")));
+    let Fixture { scim, .. } =
+        &Fixture::with(SlapdOptions { entries, ..SlapdOptions::default() }, GatewayOptions::default()).await;
+
+    let mut seen = HashSet::new();
+    for start in ["1", "101", "201"] {
+        let page = [("filter", "name.familyName eq \"RUIZ\""), ("startIndex", start), ("count", "100")];
+        let page = scim.query("/Users", &page).await.expect(200);
+        assert_eq!(page["totalResults"], 210);
+        seen.extend(each(&page, "id"));
+    }
+    assert_eq!(seen.len(), 210);
+}
+
+#[tokio::test]
 async fn pages_stay_in_order_while_others_write() {
     let Fixture { scim, .. } = &Fixture::with(people(20), GatewayOptions::default()).await;
     let page = async |start: &str| {
