@@ -75,8 +75,7 @@ impl App {
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
         let authenticator = Authenticator::new(config.auth, clock);
         let limiter = RateLimiter::new(config.limits);
-        let gateway =
-            Arc::new(Gateway::new(&config.server, service, authenticator, limiter, config.clients, metrics.clone()));
+        let gateway = Arc::new(Gateway::new(&config.server, service, authenticator, limiter, config.clients, metrics.clone()));
         let (closing, end) = (CancellationToken::new(), CancellationToken::new());
         let (connections, admin_connections) = (TaskTracker::new(), TaskTracker::new());
         tokio::spawn(listener.run(gateway.clone(), closing.clone(), connections.clone()));

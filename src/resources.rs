@@ -40,7 +40,8 @@ impl Resources {
         if let Some(folder) = folder {
             let named = |name: &str| Some(folder.join("schemas").join(name)).filter(|path| path.exists());
             let replacement = |name: &str| named(name).map(|path| schema(&path)).transpose();
-            registry = registry.replaced(replacement("user.json")?, replacement("enterprise-user.json")?, replacement("group.json")?);
+            registry =
+                registry.replaced(replacement("user.json")?, replacement("enterprise-user.json")?, replacement("group.json")?);
         }
         registry = registry.extended(schemas(&config.user_extensions)?, schemas(&config.group_extensions)?);
         Ok(Self { registry, maps: [map(folder, USER_MAP)?, map(folder, GROUP_MAP)?] })
@@ -86,12 +87,13 @@ mod tests {
         std::fs::create_dir(folder.path().join("mapping")).unwrap();
         std::fs::write(folder.path().join(GROUP_MAP.0), "[attributes]\ndisplayName = \"ou\"\n").unwrap();
         let extension = folder.path().join("acme.json");
-        std::fs::write(&extension, r#"{"id": "urn:acme:User", "name": "Acme", "attributes": [{"name": "badge", "type": "string"}]}"#).unwrap();
-        let config = DataConfig {
-            folder: Some(folder.path().to_owned()),
-            user_extensions: vec![extension],
-            group_extensions: Vec::new(),
-        };
+        std::fs::write(
+            &extension,
+            r#"{"id": "urn:acme:User", "name": "Acme", "attributes": [{"name": "badge", "type": "string"}]}"#,
+        )
+        .unwrap();
+        let config =
+            DataConfig { folder: Some(folder.path().to_owned()), user_extensions: vec![extension], group_extensions: Vec::new() };
         let resources = Resources::load(&config).unwrap();
         assert!(resources.registry.user.resolve_str("urn:acme:User:badge").is_some());
         assert_eq!(resources.maps[1].attributes["displayName"].as_str(), Some("ou"));

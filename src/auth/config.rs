@@ -29,6 +29,10 @@ pub struct ApiKeyConfig {
 impl std::fmt::Debug for ApiKeyConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, digest: _, scopes, expires } = self;
-        f.debug_struct("ApiKeyConfig").field("name", name).field("scopes", scopes).field("expires", expires).finish_non_exhaustive()
+        f.debug_struct("ApiKeyConfig")
+            .field("name", name)
+            .field("scopes", scopes)
+            .field("expires", expires)
+            .finish_non_exhaustive()
     }
 }

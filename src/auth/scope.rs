@@ -69,6 +69,11 @@ impl Scopes {
         Scope::ALL.into_iter().collect()
     }
 
+    /// Nothing.
+    pub fn none() -> Self {
+        Self(0)
+    }
+
     /// Whether it allows this; writing allows reading.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0

@@ -27,7 +27,11 @@ const SLOW_LOOKUP: Duration = Duration::from_millis(200);
 /// Controls that change how we work, and what happens without them.
 const CONTROLS: [(&str, &str, &str); 2] = [
     ("1.3.6.1.1.13.2", "post-read (RFC 4527)", "each write is followed by a read"),
-    ("1.3.6.1.1.12", "assertion (RFC 4528)", "each guarded write is preceded by a read, and a change in between can be overwritten"),
+    (
+        "1.3.6.1.1.12",
+        "assertion (RFC 4528)",
+        "each guarded write is preceded by a read, and a change in between can be overwritten",
+    ),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +86,9 @@ fn check_files(config: &Config, findings: &mut Findings) {
     if let Some(tls) = &config.server.tls {
         match http::server_config(tls) {
             Ok(_) => match http::certificate_end(&tls.certificate).map(|end| end - now) {
-                Some(left) if left <= 0 => findings.say(Grade::Problem, "server.tls.certificate has expired: clients will refuse it"),
+                Some(left) if left <= 0 => {
+                    findings.say(Grade::Problem, "server.tls.certificate has expired: clients will refuse it")
+                }
                 Some(left) if left < SOON => {
                     findings.say(Grade::Remark, &format!("server.tls.certificate ends in {} days: renew it", left / 86_400));
                 }
@@ -96,11 +102,15 @@ fn check_files(config: &Config, findings: &mut Findings) {
         let left = key.expires.map(|end| end.as_second() - now);
         match left {
             Some(left) if left <= 0 => {
-                findings.say(Grade::Remark, &format!("a key of {} has expired: remove it, or make another with `scimgate key new`", key.name));
+                findings.say(
+                    Grade::Remark,
+                    &format!("a key of {} has expired: remove it, or make another with `scimgate key new`", key.name),
+                );
             }
             Some(left) if left < SOON => {
                 let days = left / 86_400;
-                findings.say(Grade::Remark, &format!("a key of {} ends in {days} days: make another; both can be live", key.name));
+                findings
+                    .say(Grade::Remark, &format!("a key of {} ends in {days} days: make another; both can be live", key.name));
             }
             Some(_) | None => {}
         }
@@ -167,7 +177,9 @@ async fn check_branch(directory: &LdapDirectory, side: &ResourceMapping, finding
         Ok(found) if found.entries.is_empty() => {
             findings.say(
                 Grade::Problem,
-                &format!("{section}.base: {base} is not there, or scimgate's account may not see it: create it or grant read access"),
+                &format!(
+                    "{section}.base: {base} is not there, or scimgate's account may not see it: create it or grant read access"
+                ),
             );
             return;
         }

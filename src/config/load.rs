@@ -23,8 +23,8 @@ use crate::ldap::{Bind, LdapConfig, ProfileChoice};
 use crate::limit::LimitConfig;
 use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
 use crate::membership::CacheConfig;
-use crate::service::{CursorConfig, Omitted, ServiceConfig};
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
+use crate::service::{CursorConfig, Omitted, ServiceConfig};
 use crate::telemetry::{LogConfig, LogFormat};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -68,27 +68,15 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let provisioning = provisioning(root.section("provisioning"));
     let auth = auth(root.section("auth"));
     let clients = clients(root.named_sections("clients"));
-    let service = ServiceConfig {
-        budgets,
-        cache: cache(root.section("cache")),
-        cursors: cursors(root.section("cursors"), environment),
-    };
+    let service =
+        ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
     let (users, mark, active) = user_side?;
     let (groups, groups_sync, placeholder) = groups?;
     let (user_name, existing_users, default_groups) = provisioning;
-    let mapping = MappingConfig {
-        users,
-        groups,
-        groups_sync,
-        placeholder,
-        user_name,
-        existing_users,
-        default_groups,
-        mark,
-        active,
-    };
+    let mapping =
+        MappingConfig { users, groups, groups_sync, placeholder, user_name, existing_users, default_groups, mark, active };
     let data = DataConfig { folder, user_extensions, group_extensions };
     Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log })
 }
@@ -161,7 +149,11 @@ fn directory(mut section: Section<'_>, environment: &Environment) -> LdapConfig 
         url.ok_or_else(|| "this must be a URL such as \"ldaps://ldap.example.com\" (ldap, ldaps or ldapi)".to_owned())
     });
     if urls.is_none() {
-        section.note(place.as_ref(), "urls", "name at least one directory server, for example urls = [\"ldaps://ldap.example.com\"]");
+        section.note(
+            place.as_ref(),
+            "urls",
+            "name at least one directory server, for example urls = [\"ldaps://ldap.example.com\"]",
+        );
     }
     let urls = urls.unwrap_or_default();
     let profile = section.parsed("profile", |text| match text {
@@ -177,7 +169,11 @@ fn directory(mut section: Section<'_>, environment: &Environment) -> LdapConfig 
     let over_socket = !urls.is_empty() && urls.iter().all(|url| url.scheme() == "ldapi");
     let bind = match (bind_dn, password) {
         (Some(dn), Some(password)) if password.expose().is_empty() => {
-            section.note(bind_place.as_ref(), "bind_password", format!("the password of {dn} is empty: most directories take that for nobody"));
+            section.note(
+                bind_place.as_ref(),
+                "bind_password",
+                format!("the password of {dn} is empty: most directories take that for nobody"),
+            );
             None
         }
         (Some(dn), Some(password)) => Some(Bind { dn, password }),
@@ -230,7 +226,12 @@ fn dn(text: &str) -> Result<Dn, String> {
     text.parse().map_err(|error: crate::directory::InvalidDn| error.to_string())
 }
 
-fn container(section: &mut Section<'_>, classes: &[&str], rdn: &str, example: &str) -> (Option<ContainerConfig>, Vec<std::path::PathBuf>) {
+fn container(
+    section: &mut Section<'_>,
+    classes: &[&str],
+    rdn: &str,
+    example: &str,
+) -> (Option<ContainerConfig>, Vec<std::path::PathBuf>) {
     let place = section.place_of("base");
     let base = section.required("base", example);
     let base = base.and_then(|text| match dn(&text) {
@@ -334,7 +335,11 @@ fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
 fn auth(mut section: Section<'_>) -> AuthConfig {
     let keys = section.sections("api_keys");
     if keys.is_empty() {
-        section.note(None, "api_keys", "nobody could sign in: `scimgate key new --name ping` makes a key and prints the lines to add");
+        section.note(
+            None,
+            "api_keys",
+            "nobody could sign in: `scimgate key new --name ping` makes a key and prints the lines to add",
+        );
     }
     let api_keys = keys.into_iter().filter_map(api_key).collect();
     section.finish();
@@ -354,7 +359,8 @@ fn api_key(mut section: Section<'_>) -> Option<ApiKeyConfig> {
     let digest = section.required("hash", "\"sha256:…\"").and_then(|text| {
         let digest = digest(&text);
         if digest.is_none() {
-            let what = "this must be \"sha256:\" and 64 hexadecimal digits, as `scimgate key new` prints it; never the key itself";
+            let what =
+                "this must be \"sha256:\" and 64 hexadecimal digits, as `scimgate key new` prints it; never the key itself";
             section.note(hash_place.as_ref(), "hash", what);
         }
         digest
@@ -390,7 +396,11 @@ fn expires(section: &mut Section<'_>) -> Option<Timestamp> {
         Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Table(_) | Value::Other => None,
     };
     if instant.is_none() {
-        section.note(Some(&node.place), "expires", "this must be a date such as 2027-02-22, or a time such as 2027-02-22T12:00:00Z");
+        section.note(
+            Some(&node.place),
+            "expires",
+            "this must be a date such as 2027-02-22, or a time such as 2027-02-22T12:00:00Z",
+        );
         // Better no key than one that lives for ever by a slip.
         return Some(Timestamp::UNIX_EPOCH);
     }
@@ -447,17 +457,15 @@ fn limits(mut section: Section<'_>) -> (LimitConfig, Budgets, usize) {
         json_depth: section.number("json_depth", default.json_depth, 4),
         max_results: section.number("max_results", default.max_results, 1),
         default_results: section.number("default_results", default.default_results, 1),
-        ..default
+        bulk_operations: section.number("bulk_operations", default.bulk_operations, 1),
+        bulk_payload: section.size("bulk_payload", default.bulk_payload),
     };
     section.finish();
     (rates, budgets, max_body)
 }
 
 fn cache(mut section: Section<'_>) -> CacheConfig {
-    let cache = CacheConfig {
-        capacity: section.number("capacity", 200_000, 0),
-        ttl: section.duration("ttl", 300 * SECOND),
-    };
+    let cache = CacheConfig { capacity: section.number("capacity", 200_000, 0), ttl: section.duration("ttl", 300 * SECOND) };
     section.finish();
     cache
 }

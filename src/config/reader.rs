@@ -311,7 +311,8 @@ impl<'a> Section<'a> {
     /// Reports the keys that nobody took.
     pub(super) fn finish(self) {
         for (key, node) in &self.table {
-            let near = self.known.iter().map(|known| (edit_distance(known, key), known)).min().filter(|(distance, _)| *distance <= 2);
+            let near =
+                self.known.iter().map(|known| (edit_distance(known, key), known)).min().filter(|(distance, _)| *distance <= 2);
             let hint = match near {
                 Some((_, known)) => format!("did you mean `{known}`?"),
                 None => format!("the keys here are {}", self.known.join(", ")),

@@ -4,7 +4,8 @@ use std::time::Duration;
 use super::super::reader::Environment;
 use super::*;
 
-const KEY: &str = "[[auth.api_keys]]\nname = \"ping\"\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+const KEY: &str =
+    "[[auth.api_keys]]\nname = \"ping\"\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
 
 fn minimal() -> String {
     format!(
@@ -72,7 +73,10 @@ fn every_mistake_is_reported_with_its_place() {
 fn what_would_expose_a_secret_is_refused() {
     assert!(mistakes(&minimal().replace("127.0.0.1:0", "0.0.0.0:8443")).contains("without [server.tls]"));
     assert!(read(&minimal().replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:8080\"\nplaintext = true")).is_ok());
-    assert!(mistakes(&minimal().replace("ldap://127.0.0.1", "ldap://dir.example.com")).contains("would send the password unprotected"));
+    assert!(
+        mistakes(&minimal().replace("ldap://127.0.0.1", "ldap://dir.example.com"))
+            .contains("would send the password unprotected")
+    );
     assert!(read(&minimal().replace("ldap://127.0.0.1", "ldaps://dir.example.com")).is_ok());
     let twice = minimal().replace("bind_password = \"b\"", "bind_password = \"b\"\nbind_password_env = \"B\"");
     assert!(mistakes(&twice).contains("give it in one way only"));
@@ -96,7 +100,8 @@ fn variables_set_any_key() {
     assert_eq!((config.limits.burst, config.mapping.groups_sync, config.directory.urls.len()), (7, false, 2));
     assert_eq!(config.directory.bind.unwrap().password.expose(), "1234");
     assert_eq!(config.mapping.users.object_classes.len(), 2);
-    let wrong = with_environment(&minimal(), &[("SCIMGATE__LIMITS__BURST", "many"), ("SCIMGATE__LIMITS__BURTS", "1")]).unwrap_err();
+    let wrong =
+        with_environment(&minimal(), &[("SCIMGATE__LIMITS__BURST", "many"), ("SCIMGATE__LIMITS__BURTS", "1")]).unwrap_err();
     assert!(wrong.to_string().contains("$SCIMGATE__LIMITS__BURST: limits.burst: this must be a whole number, 1 or more"));
     assert!(wrong.to_string().contains("$SCIMGATE__LIMITS__BURTS: limits.burts: unknown key; did you mean `burst`?"));
 }
@@ -115,7 +120,10 @@ fn a_secret_comes_from_a_file_or_a_variable() {
 
 #[test]
 fn dates_and_clients_are_read() {
-    let text = format!("{}expires = 2027-02-22\nscopes = [\"users:read\"]\n[clients.ping]\nrefuse = [\"count-minus-one\"]\ngroup_patch = \"resource\"\n", minimal());
+    let text = format!(
+        "{}expires = 2027-02-22\nscopes = [\"users:read\"]\n[clients.ping]\nrefuse = [\"count-minus-one\"]\ngroup_patch = \"resource\"\n",
+        minimal()
+    );
     let config = read(&text).unwrap();
     assert_eq!(config.auth.api_keys[0].expires.unwrap().to_string(), "2027-02-22T00:00:00Z");
     assert!(!config.auth.api_keys[0].scopes.contains(Scope::UsersWrite));

@@ -57,7 +57,8 @@ async fn collect(headers: &HeaderMap, mut body: Incoming, max: usize) -> Result<
     }
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0));
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ScimError::bad_request(ScimType::InvalidSyntax, "The body ended before its announced end."))?;
+        let frame =
+            frame.map_err(|_| ScimError::bad_request(ScimType::InvalidSyntax, "The body ended before its announced end."))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > max {
             drop(bytes);
@@ -148,7 +149,9 @@ mod tests {
     #[test]
     fn media_types_of_every_client_are_accepted() {
         let check = |value: &'static str| check_media_type(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
-        for good in ["application/json", "application/scim+json; charset=utf-8", "APPLICATION/SCIM+JSON", "application/vnd.x+json"] {
+        for good in
+            ["application/json", "application/scim+json; charset=utf-8", "APPLICATION/SCIM+JSON", "application/vnd.x+json"]
+        {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in ["text/plain", "application/xml", "multipart/form-data; boundary=x"] {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
 use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
-use crate::auth::{Authenticator, Principal, Rejection};
+use crate::auth::{Authenticator, Principal, Rejection, Scopes};
 use crate::limit::RateLimiter;
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
 use crate::scim::{Dialect, ScimError};
@@ -58,6 +58,7 @@ pub(super) struct Admitted {
     /// The raw query string.
     pub(super) query: String,
     pub(super) body: Option<Value>,
+    pub(super) scopes: Scopes,
     pub(super) policy: ClientPolicy,
     pub(super) if_none_match: Option<IfNoneMatch>,
     pub(super) context: Context,
@@ -153,7 +154,8 @@ impl Gateway {
             self.metrics.refused(Refusal::Scope);
             return (client, response::forbidden(scope));
         }
-        let answer = self.carry_out(call, request, peer, &client, request_id).await;
+        let scopes = principal.map_or_else(Scopes::none, |principal| principal.scopes);
+        let answer = self.carry_out(call, request, peer, (&client, scopes), request_id).await;
         (client, answer)
     }
 
@@ -162,7 +164,7 @@ impl Gateway {
         call: Call,
         request: Request<Incoming>,
         peer: Peer,
-        client: &Arc<str>,
+        (client, scopes): (&Arc<str>, Scopes),
         request_id: &Arc<str>,
     ) -> Answer {
         let policy = self.clients.get(client).copied().unwrap_or_default();
@@ -175,7 +177,8 @@ impl Gateway {
         };
         let deadline = tokio::time::Instant::now() + self.request_timeout;
         let (head, incoming) = request.into_parts();
-        let preconditions = IfMatch::from_headers(&head.headers).and_then(|one| Ok((one, IfNoneMatch::from_headers(&head.headers)?)));
+        let preconditions =
+            IfMatch::from_headers(&head.headers).and_then(|one| Ok((one, IfNoneMatch::from_headers(&head.headers)?)));
         let if_none_match = match preconditions {
             Ok((if_match, if_none_match)) => {
                 context.if_match = if_match;
@@ -184,8 +187,12 @@ impl Gateway {
             Err(error) => return response::error(&error),
         };
         let body = if call.has_body() {
-            let depth = self.service.budgets().json_depth;
-            match tokio::time::timeout_at(deadline, body::json(&head.headers, incoming, self.max_body, depth)).await {
+            let budgets = self.service.budgets();
+            let (max, depth) = match call {
+                Call::Bulk => (budgets.bulk_payload, budgets.json_depth),
+                _ => (self.max_body, budgets.json_depth),
+            };
+            match tokio::time::timeout_at(deadline, body::json(&head.headers, incoming, max, depth)).await {
                 Ok(Ok(body)) => Some(body),
                 Ok(Err(error)) => return response::error(&error),
                 Err(_) => return response::error(&slow_body()),
@@ -194,7 +201,15 @@ impl Gateway {
             None
         };
         let is_write = call.is_write();
-        let admitted = Admitted { call, query: head.uri.query().unwrap_or_default().to_owned(), body, policy, if_none_match, context };
+        let admitted = Admitted {
+            call,
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            body,
+            scopes,
+            policy,
+            if_none_match,
+            context,
+        };
         let running = self.clone().call(admitted);
         let done = if is_write {
             // A change of several steps is carried to its end, whether or not the client is still there.
@@ -233,7 +248,8 @@ fn refusal(rejection: Rejection) -> Refusal {
 /// The client's own id for the request, if it is a plain word, so that both logs can be laid side by side.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let plain =
+        |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     given.filter(plain).map_or_else(|| Uuid::new_v4().simple().to_string().into(), Into::into)
 }
 
@@ -266,5 +282,8 @@ fn late(is_write: bool) -> ScimError {
 /// The task of a write ended by a panic, which nothing here is meant to do.
 fn failed() -> Answer {
     tracing::error!("a request ended by a defect of this program");
-    response::error(&ScimError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "This request met a defect of scimgate; its log has more."))
+    response::error(&ScimError::new(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        "This request met a defect of scimgate; its log has more.",
+    ))
 }

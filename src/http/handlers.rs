@@ -9,10 +9,11 @@ use super::GroupPatchAnswer;
 use super::gateway::{Admitted, Gateway};
 use super::response::{self, Answer};
 use super::route::Call;
+use crate::auth::{Scope, Scopes};
 use crate::scim::discovery::{self, AuthenticationScheme, Features, Pagination};
 use crate::scim::patch::PatchRequest;
-use crate::scim::{Kind, ListQuery, Projection, Purpose, Resource, ResourceType, ScimError, Tolerance, list_response};
-use crate::service::{Context, Omitted, Projected};
+use crate::scim::{Kind, ListQuery, Projection, Purpose, Resource, ResourceType, ScimError, list_response, openapi};
+use crate::service::{BulkPermission, Context, Projected};
 
 impl Gateway {
     /// Carries a call out.
@@ -27,13 +28,14 @@ impl Gateway {
     }
 
     async fn dispatch(&self, admitted: &mut Admitted) -> Result<Answer, ScimError> {
-        let Admitted { call, query, body, policy, if_none_match, context } = admitted;
+        let Admitted { call, query, body, scopes, policy, if_none_match, context } = admitted;
         let body = body.take().unwrap_or_default();
         let service = &self.service;
         let registry = service.registry();
         let base = context.base_url.clone();
         match call {
             Call::ServiceProviderConfig => Ok(found(discovery::service_provider_config(&self.features(), &base))),
+            Call::OpenApi => Ok(found(openapi::document(&registry, &base))),
             Call::ResourceTypes => {
                 refuse_filter(query)?;
                 Ok(found(all(discovery::resource_types(&registry, &base))))
@@ -52,10 +54,14 @@ impl Gateway {
                 StatusCode::NOT_IMPLEMENTED,
                 "/Me is not served: the credential belongs to a provisioning client, which has no entry of its own.",
             )),
-            Call::Bulk => Err(ScimError::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "Bulk requests are not served; send the operations one by one (/ServiceProviderConfig says so).",
-            )),
+            Call::Bulk => {
+                let permission = BulkPermission {
+                    users: lacking(*scopes, Scope::UsersWrite),
+                    groups: lacking(*scopes, Scope::GroupsWrite),
+                    put_omitted: policy.put_omitted,
+                };
+                service.bulk(context, body, &permission).await.map(found)
+            }
             Call::Search(None) => service.search_all(context, &body).await.map(found),
             Call::Search(Some(kind)) => {
                 let query = ListQuery::from_search_request(&body, registry.get(*kind), service.budgets(), &mut context.dialect)?;
@@ -75,19 +81,14 @@ impl Gateway {
                 let projection = projection(query, registry.get(*kind))?;
                 let served = service.get(context, *kind, id, &projection).await?;
                 let current = served.version.as_ref().and_then(|version| version.parse().ok());
-                let wanted = if_none_match.as_ref().zip(current).is_none_or(|(precondition, current)| precondition.allows(&current));
+                let wanted =
+                    if_none_match.as_ref().zip(current).is_none_or(|(precondition, current)| precondition.allows(&current));
                 Ok(if wanted { response::resource(StatusCode::OK, &served) } else { response::not_modified(&served) })
             }
             Call::Replace(kind, id) => {
                 let ty = registry.get(*kind);
                 let projection = projection(query, ty)?;
-                let omits_members = *kind == Kind::Group && !has_key(&body, "members");
-                // A group has nothing else that a PUT could leave out but its externalId.
-                let keeps = match kind {
-                    Kind::User => policy.put_omitted == Omitted::Keep,
-                    Kind::Group => omits_members && context.dialect.accept(Tolerance::PutWithoutMembers),
-                };
-                let omitted = if keeps { Omitted::Keep } else { Omitted::Clear };
+                let omitted = context.omitted(*kind, &body, policy.put_omitted);
                 let resource = accept(body, ty, Purpose::Replace, context)?;
                 let served = service.replace(context, *kind, id, resource, omitted, &projection).await?;
                 Ok(response::resource(StatusCode::OK, &served))
@@ -110,8 +111,8 @@ impl Gateway {
 
     fn features(&self) -> Features {
         Features {
-            bulk_max_operations: 0,
-            bulk_max_payload: self.max_body,
+            bulk_max_operations: self.service.budgets().bulk_operations,
+            bulk_max_payload: self.service.budgets().bulk_payload,
             filter_max_results: self.service.budgets().max_results,
             sort: true,
             etag: true,
@@ -130,6 +131,11 @@ impl Gateway {
     }
 }
 
+/// The refusal of an operation whose scope the credential lacks.
+fn lacking(scopes: Scopes, scope: Scope) -> Option<ScimError> {
+    (!scopes.contains(scope)).then(|| response::insufficient_scope(scope))
+}
+
 fn found(body: Value) -> Answer {
     response::json(StatusCode::OK, &body)
 }
@@ -143,7 +149,10 @@ fn all(resources: Vec<Value>) -> Value {
 fn refuse_filter(query: &str) -> Result<(), ScimError> {
     let filtered = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "filter");
     if filtered {
-        return Err(ScimError::new(StatusCode::FORBIDDEN, "This endpoint takes no filter (RFC 7644 section 4); read the whole list."));
+        return Err(ScimError::new(
+            StatusCode::FORBIDDEN,
+            "This endpoint takes no filter (RFC 7644 section 4); read the whole list.",
+        ));
     }
     Ok(())
 }
@@ -154,8 +163,4 @@ fn projection(query: &str, ty: &ResourceType) -> Result<Projection, ScimError> {
 
 fn accept(body: Value, ty: &ResourceType, purpose: Purpose, context: &mut Context) -> Result<Resource, ScimError> {
     Resource::accept(body, ty, purpose, &mut context.dialect)
-}
-
-fn has_key(body: &Value, name: &str) -> bool {
-    body.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case(name)))
 }

@@ -91,10 +91,16 @@ pub(super) fn unauthorized(rejection: Rejection) -> Answer {
     answer
 }
 
+/// The same of one operation among others.
+pub(super) fn insufficient_scope(scope: Scope) -> ScimError {
+    let detail =
+        format!("This key does not allow it: it lacks the scope {scope}. Add the scope to the key in scimgate's configuration.");
+    ScimError::new(StatusCode::FORBIDDEN, detail)
+}
+
 /// 403: the credential does not allow it (RFC 6750 section 3.1).
 pub(super) fn forbidden(scope: Scope) -> Answer {
-    let detail = format!("This key does not allow it: it lacks the scope {scope}. Add the scope to the key in scimgate's configuration.");
-    let mut answer = error(&ScimError::new(StatusCode::FORBIDDEN, detail));
+    let mut answer = error(&insufficient_scope(scope));
     set(&mut answer, WWW_AUTHENTICATE, &format!("Bearer realm=\"scimgate\", error=\"insufficient_scope\", scope=\"{scope}\""));
     answer
 }

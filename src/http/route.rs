@@ -10,6 +10,7 @@ use crate::scim::{Kind, ScimError};
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
+    OpenApi,
     ServiceProviderConfig,
     ResourceTypes,
     ResourceType(String),
@@ -47,6 +48,8 @@ impl Call {
         let decoded = decoded.ok_or_else(|| not_found("The path is not UTF-8."))?;
         let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
         match segments.as_slice() {
+            ["openapi.json"] if matches!(*method, Method::GET | Method::HEAD) => Ok(Self::OpenApi),
+            ["openapi.json"] => Err(NoCall::Method("GET")),
             ["scim", "v2", rest @ ..] => Self::below_base(method, rest),
             ["scim", "v1", ..] | ["scim", "v1.1", ..] => Err(not_found(
                 "This is a SCIM 2.0 service provider: choose SCIM version 2.0 in the client, with a base URL that ends with /scim/v2.",
@@ -99,6 +102,7 @@ impl Call {
     /// The endpoint, in metrics and logs.
     pub(super) fn route(&self) -> &'static str {
         match self {
+            Self::OpenApi => "openapi",
             Self::ServiceProviderConfig => "service-provider-config",
             Self::ResourceTypes | Self::ResourceType(_) => "resource-types",
             Self::Schemas | Self::Schema(_) => "schemas",
@@ -114,15 +118,17 @@ impl Call {
         }
     }
 
-    /// Whether it can be asked without a credential (RFC 7643 section 5: how to sign in should be found without signing in).
+    /// Whether it can be asked without a credential: how to sign in should be found without signing in (RFC 7643 section 5), and
+    /// neither document tells anything of the directory's content.
     pub(super) fn is_public(&self) -> bool {
-        *self == Self::ServiceProviderConfig
+        matches!(self, Self::ServiceProviderConfig | Self::OpenApi)
     }
 
     /// The permissions it needs, all of them.
     pub(super) fn scopes(&self) -> &'static [Scope] {
         match self {
-            Self::ServiceProviderConfig
+            Self::OpenApi
+            | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas
@@ -146,7 +152,8 @@ impl Call {
     pub(super) fn is_write(&self) -> bool {
         match self {
             Self::Create(_) | Self::Replace(..) | Self::Patch(..) | Self::Delete(..) | Self::Bulk => true,
-            Self::ServiceProviderConfig
+            Self::OpenApi
+            | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas
@@ -162,7 +169,8 @@ impl Call {
     pub(super) fn has_body(&self) -> bool {
         match self {
             Self::Create(_) | Self::Replace(..) | Self::Patch(..) | Self::Search(_) | Self::Bulk => true,
-            Self::ServiceProviderConfig
+            Self::OpenApi
+            | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas

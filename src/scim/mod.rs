@@ -2,11 +2,13 @@
 
 pub mod attr;
 pub mod budget;
+pub mod bulk;
 pub mod cursor;
 pub mod discovery;
 pub mod error;
 pub mod filter;
 pub mod message;
+pub mod openapi;
 pub mod patch;
 pub mod precondition;
 pub mod project;

@@ -111,6 +111,11 @@ impl ToleranceSet {
         self.0 &= !bit(tolerance);
     }
 
+    /// Puts all of another in.
+    pub fn extend(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
     /// Those that are in.
     pub fn iter(self) -> impl Iterator<Item = Tolerance> {
         Tolerance::ALL.iter().copied().filter(move |tolerance| self.contains(*tolerance))

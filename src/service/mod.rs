@@ -1,5 +1,6 @@
 //! SCIM operations, carried out in the directory. Knows neither HTTP nor LDAP's wire.
 
+mod bulk;
 mod confirm;
 mod create;
 mod cursor;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 
+pub use self::bulk::BulkPermission;
 pub use self::cursor::{CursorConfig, NoKey};
 pub use self::replace::Omitted;
 use self::cursor::CursorSeal;
@@ -26,7 +28,7 @@ use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{CacheConfig, Home, MembershipCache};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
-use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance};
+use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -60,6 +62,26 @@ pub struct Context {
 }
 
 impl Context {
+    /// The same client's, for one operation of several.
+    fn single(&self) -> Self {
+        let dialect = Dialect { used: ToleranceSet::none(), ..self.dialect };
+        let (base_url, client, request_id) = (self.base_url.clone(), self.client.clone(), self.request_id.clone());
+        Self { base_url, client, request_id, dialect, if_match: None }
+    }
+
+    /// What a PUT with this body does to what it leaves out. A group has nothing else to leave out than its members and its
+    /// externalId, and some clients rename a group without its members.
+    pub fn omitted(&mut self, kind: Kind, body: &Value, of_user: Omitted) -> Omitted {
+        match kind {
+            Kind::User => of_user,
+            Kind::Group => {
+                let has_members = body.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case("members")));
+                let keeps = !has_members && self.dialect.accept(Tolerance::PutWithoutMembers);
+                if keeps { Omitted::Keep } else { Omitted::Clear }
+            }
+        }
+    }
+
     /// What an entry must match at the moment of a write: it is the resource, in a version that the client has seen.
     fn guard(&self, side: &ResourceMapping, id: &str) -> Result<Filter, ScimError> {
         let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
@@ -79,6 +101,8 @@ impl Context {
 /// A resource to be answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Served {
+    /// Its `id`.
+    pub id: String,
     /// As the client asked for it.
     pub resource: Value,
     /// Its URL.
@@ -257,6 +281,7 @@ impl Service {
         self.cache.note(side, entry);
         let resource = self.resource(&cx.base_url, mapping, side, entry, projection).await?;
         Ok(Served {
+            id: side.id(entry).unwrap_or_default().to_owned(),
             location: side.location(&cx.base_url, side.id(entry).unwrap_or_default()),
             version: side.version(entry),
             resource: projection.apply(resource, &side.ty),
