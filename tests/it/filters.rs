@@ -250,14 +250,13 @@ async fn the_directory_and_the_gateway_decide_alike() {
         "\"2026-01-01T00:00:00Z\"",
     ];
     let mut tried = 0;
-    for path in paths {
+    for (turn, path) in paths.into_iter().enumerate() {
         let comparisons = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"]
             .iter()
             .flat_map(|op| literals.map(|literal| format!("{path} {op} {literal}")))
             .chain([format!("{path} pr")]);
-        // Every third of them, and another third for the next path: with all the paths, each pair of an operator and a literal
-        // comes up.
-        for (n, comparison) in comparisons.enumerate().skip(tried % 3).step_by(3) {
+        // A third of them, and another third for the next path: over all the paths each pair of operator and literal comes up.
+        for (n, comparison) in comparisons.enumerate().skip(turn % 3).step_by(3) {
             let filter = match n % 4 {
                 0 => comparison,
                 1 => format!("not ({comparison})"),

@@ -1,10 +1,12 @@
 //! TLS and the protocols over it.
 
+use std::path::Path;
+
 use reqwest::{Method, Version, tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Fixture, GatewayOptions, KEY, SlapdOptions, Tls, until, user};
+use crate::support::{Fixture, GatewayOptions, KEY, SlapdOptions, Tls, make_certificate, until, user};
 
 async fn over_tls() -> Fixture {
     Fixture::with(SlapdOptions::default(), GatewayOptions::default().tls()).await
@@ -16,7 +18,7 @@ async fn both_versions_of_tls_carry_both_versions_of_http() {
 
     for newest in [tls::Version::TLS_1_2, tls::Version::TLS_1_3] {
         for (http1, expected) in [(false, Version::HTTP_2), (true, Version::HTTP_11)] {
-            let client = gateway.client_over(KEY, Tls { newest: Some(newest), http1 });
+            let client = gateway.client_over(KEY, Tls { newest: Some(newest), http1, ..Tls::default() });
             let answer = client.get("/Users").await;
             assert_eq!(answer.version, expected, "{newest:?}");
             answer.expect(200);
@@ -57,6 +59,22 @@ async fn a_failed_handshake_harms_nobody() {
     until("the refusal is counted", async || gateway.measures("scimgate_refusals_total{reason=\"handshake\"} 1").await).await;
 
     scim.send(scim.request(Method::GET, "/Users")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_client_can_be_asked_for_a_certificate() {
+    let (mine, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let identity = |folder: &Path| make_certificate(folder) + &std::fs::read_to_string(folder.join("tls.key")).unwrap();
+    let (mine_pem, other_pem) = (identity(mine.path()), identity(other.path()));
+    let options = GatewayOptions::default().mutual_tls(&mine.path().join("tls.crt"));
+    let Fixture { gateway, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let client = |identity| gateway.client_over(KEY, Tls { identity, ..Tls::default() });
+
+    let known = client(Some(&*mine_pem));
+    known.get("/Users").await.expect(200);
+    for stranger in [client(None), client(Some(&*other_pem))] {
+        assert!(stranger.try_send(stranger.request(Method::GET, "/Users")).await.is_err());
+    }
 }
 
 #[tokio::test]

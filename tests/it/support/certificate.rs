@@ -5,7 +5,7 @@ use std::path::Path;
 use rcgen::{CertificateParams, KeyPair};
 
 /// Writes a certificate for 127.0.0.1 and its key, `tls.crt` and `tls.key`; returns the certificate as PEM.
-pub(super) fn make(folder: &Path) -> String {
+pub(crate) fn make(folder: &Path) -> String {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();

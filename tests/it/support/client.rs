@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Method, RequestBuilder, Version, tls};
+use reqwest::{Certificate, Identity, Method, RequestBuilder, Version, tls};
 use serde_json::{Value, json};
 
 use super::{group, id, user};
 
 /// Which protocols the client speaks.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tls {
+pub(crate) struct Tls<'a> {
     /// Nothing newer.
     pub(crate) newest: Option<tls::Version>,
     /// No HTTP/2.
     pub(crate) http1: bool,
+    /// A certificate of its own, and the key to it.
+    pub(crate) identity: Option<&'a str>,
 }
 
 /// A client with its key.
@@ -79,13 +81,16 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn new(base: &str, key: &str, certificate: Option<&str>, tls: Tls) -> Self {
+    pub(super) fn new(base: &str, key: &str, certificate: Option<&str>, tls: Tls<'_>) -> Self {
         // A second time it is there already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let trusted = certificate.map(|pem| Certificate::from_pem(pem.as_bytes()).unwrap());
         let mut builder = reqwest::Client::builder().no_proxy().tls_certs_only(trusted).timeout(Duration::from_mins(1));
         if let Some(newest) = tls.newest {
             builder = builder.tls_version_max(newest);
+        }
+        if let Some(pem) = tls.identity {
+            builder = builder.identity(Identity::from_pem(pem.as_bytes()).unwrap());
         }
         if tls.http1 {
             builder = builder.http1_only();

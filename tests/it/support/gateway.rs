@@ -57,6 +57,11 @@ impl GatewayOptions {
         self
     }
 
+    /// Serves over TLS to clients that show this certificate.
+    pub(crate) fn mutual_tls(self, certificate: &std::path::Path) -> Self {
+        self.tls().set("server.tls.client_ca", &certificate.display().to_string())
+    }
+
     /// Serves over TLS with a certificate of its own.
     pub(crate) fn tls(mut self) -> Self {
         self.tls = true;
@@ -127,7 +132,7 @@ impl Gateway {
     }
 
     /// The same, with a choice of protocols.
-    pub(crate) fn client_over(&self, key: &str, tls: Tls) -> Client {
+    pub(crate) fn client_over(&self, key: &str, tls: Tls<'_>) -> Client {
         Client::new(&self.scim, key, self.certificate.as_deref(), tls)
     }
 

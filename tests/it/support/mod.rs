@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub(crate) use certificate::make as make_certificate;
 pub(crate) use client::{Answer, Client, Tls, patch_body};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
 pub(crate) use slapd::{Entry, GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};

@@ -206,11 +206,11 @@ impl Slapd {
         self.look(dn, Scope::Base, "(objectClass=*)").await.pop()
     }
 
-    /// The members of a group, by the values of their RDNs.
+    /// The members of a group, by the values of their RDNs, in order of the alphabet.
     pub(crate) async fn members(&self, group: &str) -> Vec<String> {
         let entry = self.entry(&group_dn(group)).await.unwrap_or_else(|| panic!("there is no group {group}"));
         let name = |dn: &str| dn.split(['=', ',']).nth(1).unwrap_or_default().to_owned();
-        entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(name).collect()
+        super::sorted(entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(name).collect())
     }
 
     async fn look(&self, base: &str, scope: Scope, filter: &str) -> Vec<Entry> {
