@@ -260,7 +260,7 @@ mod tests {
         let (ours, other) = (QueryDigest::new("/Users", &query("")), QueryDigest::new("/Groups", &query("")));
         let position = Position::at(&ids(0..9), 3);
         let cursor = Cursor::new(ours, "ping", at(1000), position);
-        let life = Duration::from_secs(600);
+        let life = Duration::from_mins(10);
         let refused = |result: Result<Position, ScimError>| result.unwrap_err().scim_type;
         assert_eq!(cursor.redeem(ours, "ping", at(1600), life), Ok(position));
         assert_eq!(cursor.redeem(ours, "ping", at(900), life), Ok(position));

@@ -201,7 +201,7 @@ mod tests {
         Version(mark.as_bytes().into())
     }
 
-    fn headers(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
+    fn headers(name: &HeaderName, lines: &[&[u8]]) -> HeaderMap {
         lines.iter().map(|line| (name.clone(), HeaderValue::from_bytes(line).unwrap())).collect()
     }
 
@@ -252,13 +252,13 @@ mod tests {
     #[test]
     fn several_lines_are_one_list_and_none_is_no_precondition() {
         assert_eq!(IfMatch::from_headers(&HeaderMap::new()), Ok(None));
-        assert_eq!(IfMatch::from_headers(&headers(IF_NONE_MATCH, &[b"*"])), Ok(None));
-        let two = IfMatch::from_headers(&headers(IF_MATCH, &[br#"W/"a""#, br#"W/"b","c""#])).unwrap().unwrap();
+        assert_eq!(IfMatch::from_headers(&headers(&IF_NONE_MATCH, &[b"*"])), Ok(None));
+        let two = IfMatch::from_headers(&headers(&IF_MATCH, &[br#"W/"a""#, br#"W/"b","c""#])).unwrap().unwrap();
         assert!(["a", "b", "c"].iter().all(|mark| two.allows(&version(mark))) && !two.allows(&version("d")));
-        assert!(IfMatch::from_headers(&headers(IF_MATCH, &[b"*", b"*"])).is_err());
-        assert!(IfMatch::from_headers(&headers(IF_MATCH, &[b""])).is_err());
+        assert!(IfMatch::from_headers(&headers(&IF_MATCH, &[b"*", b"*"])).is_err());
+        assert!(IfMatch::from_headers(&headers(&IF_MATCH, &[b""])).is_err());
         // Bytes beyond ASCII are allowed in a tag; none of ours has them, so such a tag matches nothing.
-        let foreign = IfMatch::from_headers(&headers(IF_MATCH, &[b"\"\xff\""])).unwrap().unwrap();
+        let foreign = IfMatch::from_headers(&headers(&IF_MATCH, &[b"\"\xff\""])).unwrap().unwrap();
         assert!(!foreign.allows(&version("a")));
     }
 
@@ -267,7 +267,7 @@ mod tests {
         let current: Version = r#"W/"a""#.parse().unwrap();
         assert!(IfMatch::parse(r#""a""#).unwrap().allows(&current) && IfMatch::parse("*").unwrap().allows(&current));
         assert!(!IfMatch::parse(r#"W/"A""#).unwrap().allows(&current));
-        let none = |line: &[u8]| IfNoneMatch::from_headers(&headers(IF_NONE_MATCH, &[line])).unwrap().unwrap();
+        let none = |line: &[u8]| IfNoneMatch::from_headers(&headers(&IF_NONE_MATCH, &[line])).unwrap().unwrap();
         assert!(!none(br#""b", "a""#).allows(&current) && !none(b"*").allows(&current) && none(br#"W/"b""#).allows(&current));
         assert!(r#"W/"a","b""#.parse::<Version>().is_err() && "a".parse::<Version>().is_err());
     }

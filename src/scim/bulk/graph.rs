@@ -37,7 +37,9 @@ impl Graph {
         }
         let gate = self.nodes.len();
         self.nodes.push(Node::default());
-        members.iter().for_each(|member| self.edge(*member, gate));
+        for member in members {
+            self.edge(*member, gate);
+        }
         gate
     }
 
@@ -64,18 +66,26 @@ impl Graph {
     }
 }
 
+/// A node of a graph that is being cut into components.
+#[derive(Clone, Default)]
+struct Visit {
+    /// When it was found, from 1; 0 if it was not.
+    found: usize,
+    /// When the earliest was found that it leads back to.
+    low: usize,
+    /// Not yet in a component.
+    open: bool,
+}
+
+fn lower(visit: Option<&mut Visit>, low: usize) {
+    if let Some(visit) = visit {
+        visit.low = visit.low.min(low);
+    }
+}
+
 /// The strongly connected components of a graph (Tarjan's algorithm, without recursion: a client can make a chain as long as its
 /// request). Each comes after those its edges lead to, otherwise in the order of the nodes; within one, the nodes are in order.
 pub(super) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    #[derive(Clone, Default)]
-    struct Visit {
-        /// When it was found, from 1; 0 if it was not.
-        found: usize,
-        /// The earliest found that it leads back to.
-        low: usize,
-        /// In `open`, not yet in a component.
-        open: bool,
-    }
     let mut visits = vec![Visit::default(); edges.len()];
     let (mut found, mut open, mut out) = (0, Vec::new(), Vec::new());
     for root in 0..edges.len() {
@@ -95,46 +105,32 @@ pub(super) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
             }
             let next = edges.get(node).and_then(|edges| edges.get(*followed)).copied();
             *followed += 1;
-            match next {
-                Some(next) => {
-                    let Some(ahead) = visits.get(next).cloned() else { continue };
-                    if ahead.found == 0 {
-                        way.push((next, 0));
-                    } else if ahead.open {
-                        lower(visits.get_mut(node).map(|visit| &mut visit.low), ahead.found);
-                    }
+            if let Some(next) = next {
+                let Some(ahead) = visits.get(next).cloned() else { continue };
+                if ahead.found == 0 {
+                    way.push((next, 0));
+                } else if ahead.open {
+                    lower(visits.get_mut(node), ahead.found);
                 }
-                None => {
-                    let low = visit.low;
-                    if low == visit.found {
-                        let mut component = Vec::new();
-                        while let Some(member) = open.pop() {
-                            if let Some(visit) = visits.get_mut(member) {
-                                visit.open = false;
-                            }
-                            component.push(member);
-                            if member == node {
-                                break;
-                            }
-                        }
-                        component.sort_unstable();
-                        out.push(component);
-                    }
-                    way.pop();
-                    if let Some((parent, _)) = way.last() {
-                        lower(visits.get_mut(*parent).map(|visit| &mut visit.low), low);
-                    }
-                }
+                continue;
             }
+            let Visit { found, low, .. } = *visit;
+            if low == found {
+                let from = open.iter().rposition(|member| *member == node).unwrap_or(open.len());
+                let mut component = open.split_off(from);
+                for member in &component {
+                    if let Some(visit) = visits.get_mut(*member) {
+                        visit.open = false;
+                    }
+                }
+                component.sort_unstable();
+                out.push(component);
+            }
+            way.pop();
+            lower(way.last().and_then(|(parent, _)| visits.get_mut(*parent)), low);
         }
     }
     out
-}
-
-fn lower(low: Option<&mut usize>, to: usize) {
-    if let Some(low) = low {
-        *low = to.min(*low);
-    }
 }
 
 #[cfg(test)]
@@ -171,7 +167,9 @@ mod tests {
             // Reachability by squaring, to compare with.
             let mut reach = [[false; 8]; 8];
             for (from, to) in edges.iter().enumerate() {
-                to.iter().for_each(|to| reach[from][*to] = true);
+                for to in to {
+                    reach[from][*to] = true;
+                }
             }
             for via in 0..8 {
                 for from in 0..8 {
@@ -183,7 +181,9 @@ mod tests {
             let components = components(&edges);
             let mut place = [usize::MAX; 8];
             for (n, component) in components.iter().enumerate() {
-                component.iter().for_each(|node| place[*node] = n);
+                for node in component {
+                    place[*node] = n;
+                }
             }
             for from in 0..8 {
                 for to in 0..8 {

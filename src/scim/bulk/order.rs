@@ -168,9 +168,8 @@ fn touches<'a>(
             touched.push((names, Mode::Shared(Share::Take)));
             touched.extend(name(call.kind, data).map(|name| (Key::Name(call.kind, name), Mode::Alone)));
         }
-        Change::Replace(_) => touched.push((names, Mode::Alone)),
         Change::Patch(data) if keeps_names(data) => {}
-        Change::Patch(_) => touched.push((names, Mode::Alone)),
+        Change::Replace(_) | Change::Patch(_) => touched.push((names, Mode::Alone)),
         Change::Delete => touched.push((names, Mode::Shared(Share::Free))),
     }
     touched

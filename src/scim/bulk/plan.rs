@@ -175,6 +175,7 @@ impl BulkPlan {
     }
 
     /// Takes the outcome of an operation.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is given up: an outcome is told once")]
     pub fn done(&mut self, ticket: Ticket, outcome: Result<Applied, ScimError>) {
         let Ticket { operation, step } = ticket;
         match (step, outcome) {
@@ -287,16 +288,12 @@ impl BulkPlan {
                 self.missing(operation, |need| step == Step::Whole || !self.is_later(operation, need)).map(not_created)
             }
         };
-        match refused {
-            Some(error) => {
-                self.conclude(operation, Err(error));
-                false
-            }
-            None => {
-                self.waiting.push(Reverse((unit, operation, step)));
-                true
-            }
+        if let Some(error) = refused {
+            self.conclude(operation, Err(error));
+            return false;
         }
+        self.waiting.push(Reverse((unit, operation, step)));
+        true
     }
 
     /// The first of an operation's references, of those that count, whose resource does not exist.

@@ -13,10 +13,10 @@ pub(super) fn bulk_id(text: &str) -> Option<&str> {
 }
 
 /// Every string of an operation's data that may be an id: values, and in the paths of a PATCH the literals of their filters.
-pub(super) fn strings(data: &Value, patch: bool) -> Vec<Cow<'_, str>> {
+pub(super) fn strings(data: &Value, is_patch: bool) -> Vec<Cow<'_, str>> {
     let mut found = Vec::new();
     match data {
-        Value::Object(body) if patch => {
+        Value::Object(body) if is_patch => {
             for (key, value) in body {
                 if !key.eq_ignore_ascii_case("Operations") {
                     collect(value, &mut found);
@@ -54,9 +54,9 @@ pub(super) fn patch_operations(data: &Value) -> impl Iterator<Item = &Map<String
 
 /// The data with ids in place of the references. A reference without an id is left out, with the item of a list or the complex
 /// value that consists in it; only the data of a creation in a circle has such.
-pub(super) fn resolved<'a>(data: Value, patch: bool, id_of: &impl Fn(&str) -> Option<&'a str>) -> Value {
+pub(super) fn resolved<'a>(data: Value, is_patch: bool, id_of: &impl Fn(&str) -> Option<&'a str>) -> Value {
     match data {
-        Value::Object(body) if patch => {
+        Value::Object(body) if is_patch => {
             let resolve = |(key, value): (String, Value)| {
                 let value =
                     if key.eq_ignore_ascii_case("Operations") { in_operations(value, id_of) } else { in_value(value, id_of) };

@@ -167,7 +167,10 @@ impl Operation {
             (Method::Post, Some(_)) => return Err(syntax("`path` of a \"POST\" is an endpoint such as /Users, without an id")),
             (Method::Put | Method::Patch | Method::Delete, Some(target)) => self.target = Some((kind, target)),
             (Method::Put | Method::Patch | Method::Delete, None) => {
-                return Err(syntax(format!("`path` of a \"{}\" is that of a resource, such as /Users/ and its id", method.as_str())));
+                return Err(syntax(format!(
+                    "`path` of a \"{}\" is that of a resource, such as /Users/ and its id",
+                    method.as_str()
+                )));
             }
         }
         if method == Method::Post && self.bulk_id.is_none() {

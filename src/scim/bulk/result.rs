@@ -1,5 +1,7 @@
 //! Results of operations (RFC 7644 section 3.7.3).
 
+use std::fmt::Write as _;
+
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -48,7 +50,10 @@ impl Entry<'_> {
 
 /// The body of the response.
 pub(super) fn response(entries: Vec<Value>) -> Value {
-    json!({ "schemas": [urn::BULK_RESPONSE], "Operations": entries })
+    let mut body = Map::new();
+    body.insert("schemas".to_owned(), json!([urn::BULK_RESPONSE]));
+    body.insert("Operations".to_owned(), entries.into());
+    body.into()
 }
 
 /// The URL of a resource. The id may be the client's own text.
@@ -58,7 +63,8 @@ pub(super) fn location(base_url: &str, kind: Kind, id: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             location.push(char::from(byte));
         } else {
-            location.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(location, "%{byte:02X}");
         }
     }
     location

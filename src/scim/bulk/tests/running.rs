@@ -183,6 +183,30 @@ fn what_can_run_side_by_side_does() {
 }
 
 #[test]
+fn long_chains_and_great_circles_are_carried_out() {
+    let most = 5_000;
+    let budgets = crate::scim::Budgets { bulk_operations: most, ..Default::default() };
+    let chain = |last: &dyn Fn(usize) -> String| -> Value {
+        (0..most).map(|n| group(&n.to_string(), &n.to_string(), &[&last(n)])).collect::<Vec<_>>().into()
+    };
+    // Each group holds the next, so that the last is made first; then also the last holds the first.
+    for (holds, steps) in [
+        (chain(&|n| if n + 1 < most { format!("bulkId:{}", n + 1) } else { "old".into() }), most),
+        (chain(&|n| format!("bulkId:{}", (n + 1) % most)), 2 * most - 1),
+    ] {
+        let request = crate::scim::bulk::BulkRequest::parse(body(&holds), &budgets, &mut crate::scim::Dialect::default());
+        let mut plan = request.unwrap().plan("");
+        let mut done = 0;
+        while let Some(ready) = plan.ready() {
+            done += 1;
+            let outcome = Ok(applied(&ready));
+            plan.done(ready.ticket, outcome);
+        }
+        assert_eq!((done, entries(&plan.finish()).len()), (steps, most));
+    }
+}
+
+#[test]
 fn errors_beyond_those_allowed_end_it() {
     let operations = json!([user("a", "1"), "nonsense", user("c", "3"), user("d", "4"), user("e", "5")]);
     let request = |errors: u32| json!({ "schemas": [urn::BULK_REQUEST], "failOnErrors": errors, "Operations": operations });
