@@ -11,20 +11,25 @@ const SCIM_JSON: &str = "application/scim+json";
 pub fn document(registry: &SchemaRegistry, base_url: &str) -> Value {
     let mut paths = Map::new();
     for kind in [Kind::User, Kind::Group] {
-        paths.insert(kind.endpoint().to_owned(), collection(kind));
-        paths.insert(format!("{}/{{id}}", kind.endpoint()), resource(kind));
-        paths.insert(format!("{}/.search", kind.endpoint()), json!({ "post": search(&format!("search{}s", kind.name())) }));
+        let ty = registry.get(kind);
+        paths.insert(kind.endpoint().to_owned(), collection(ty));
+        paths.insert(format!("{}/{{id}}", kind.endpoint()), resource(ty));
+        let search = search(&format!("search{}s", kind.name()), &list_of(&answered(kind)));
+        paths.insert(format!("{}/.search", kind.endpoint()), json!({ "post": search }));
     }
-    paths.insert("/.search".to_owned(), json!({ "post": search("search") }));
+    let any = json!({ "anyOf": [answered(Kind::User), answered(Kind::Group)] });
+    paths.insert("/.search".to_owned(), json!({ "post": search("search", &list_of(&any)) }));
     paths.insert("/Bulk".to_owned(), json!({ "post": bulk() }));
-    for (path, name) in [
-        ("/ServiceProviderConfig", "serviceProviderConfig"),
-        ("/ResourceTypes", "resourceTypes"),
-        ("/ResourceTypes/User", "resourceTypeUser"),
-        ("/ResourceTypes/Group", "resourceTypeGroup"),
-        ("/Schemas", "schemas"),
+    let resource_type = || json!({ "type": "object", "required": ["schemas", "name", "endpoint", "schema"] });
+    let schema = json!({ "type": "object", "required": ["schemas", "id", "name", "attributes"] });
+    for (path, name, document) in [
+        ("/ServiceProviderConfig", "serviceProviderConfig", service_provider_config_schema()),
+        ("/ResourceTypes", "resourceTypes", list_of(&resource_type())),
+        ("/ResourceTypes/User", "resourceTypeUser", resource_type()),
+        ("/ResourceTypes/Group", "resourceTypeGroup", resource_type()),
+        ("/Schemas", "schemas", list_of(&schema)),
     ] {
-        let answers = answers(&[("200", "The document", Some(json!({ "type": "object" })))]);
+        let answers = answers(&[("200", "The document", Some(document))]);
         paths.insert(path.to_owned(), json!({ "get": { "operationId": name, "responses": answers } }));
     }
     let mut schemas = Map::new();
@@ -49,6 +54,23 @@ pub fn document(registry: &SchemaRegistry, base_url: &str) -> Value {
 
 fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// A resource as a client sends it: with everything that the schema requires.
+fn sent(ty: &ResourceType) -> Value {
+    let required = ty.attributes().filter(|path| path.extension.is_none() && path.attribute.required);
+    let required: Vec<String> = required.map(|path| path.attribute.name.clone()).collect();
+    json!({ "allOf": [reference(ty.kind.name())], "required": required })
+}
+
+/// A resource in an answer. What the client has not asked for is not in it, but for what is always returned.
+fn answered(kind: Kind) -> Value {
+    json!({ "allOf": [reference(kind.name())], "required": ["schemas", "id"] })
+}
+
+/// A list of these.
+fn list_of(item: &Value) -> Value {
+    json!({ "allOf": [reference("ListResponse")], "properties": { "Resources": { "items": item } } })
 }
 
 fn content(schema: &Value) -> Value {
@@ -80,8 +102,8 @@ fn projection() -> [Value; 2] {
     ]
 }
 
-fn collection(kind: Kind) -> Value {
-    let name = kind.name();
+fn collection(ty: &ResourceType) -> Value {
+    let name = ty.kind.name();
     let mut parameters = vec![
         query("filter", "string", "RFC 7644 section 3.4.2.2"),
         query("sortBy", "string", "The attribute to sort by"),
@@ -91,45 +113,48 @@ fn collection(kind: Kind) -> Value {
         query("cursor", "string", "The page by its cursor (RFC 9865); empty for the first"),
     ];
     parameters.extend(projection());
-    let list = answers(&[("200", "A page of the list", Some(reference("ListResponse")))]);
-    let created = answers(&[("201", "Created", Some(reference(name)))]);
+    let list = answers(&[("200", "A page of the list", Some(list_of(&answered(ty.kind))))]);
+    let created = answers(&[("201", "Created", Some(answered(ty.kind)))]);
     json!({
         "get": { "operationId": format!("list{name}s"), "parameters": parameters, "responses": list },
         "post": {
             "operationId": format!("create{name}"),
             "parameters": projection(),
-            "requestBody": { "required": true, "content": content(&reference(name)) },
+            "requestBody": { "required": true, "content": content(&sent(ty)) },
             "responses": created,
         },
     })
 }
 
-fn resource(kind: Kind) -> Value {
-    let name = kind.name();
-    let found = || answers(&[("200", "The resource", Some(reference(name)))]);
-    let body = |schema: &str| json!({ "required": true, "content": content(&reference(schema)) });
+fn resource(ty: &ResourceType) -> Value {
+    let name = ty.kind.name();
+    let found = ("200", "The resource", Some(answered(ty.kind)));
+    let body = |schema: &Value| json!({ "required": true, "content": content(schema) });
     let silent = ("204", "Done", None);
     json!({
         "parameters": [{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }],
         "get": {
             "operationId": format!("get{name}"),
             "parameters": projection(),
-            "responses": answers(&[("200", "The resource", Some(reference(name))), ("304", "Not modified", None)]),
+            "responses": answers(&[found.clone(), ("304", "Not modified", None)]),
         },
         "put": {
-            "operationId": format!("replace{name}"), "parameters": projection(), "requestBody": body(name), "responses": found(),
+            "operationId": format!("replace{name}"),
+            "parameters": projection(),
+            "requestBody": body(&sent(ty)),
+            "responses": answers(&[found.clone()]),
         },
         "patch": {
             "operationId": format!("patch{name}"),
             "parameters": projection(),
-            "requestBody": body("PatchOp"),
-            "responses": answers(&[("200", "The resource", Some(reference(name))), silent.clone()]),
+            "requestBody": body(&reference("PatchOp")),
+            "responses": answers(&[found, silent.clone()]),
         },
         "delete": { "operationId": format!("delete{name}"), "responses": answers(&[silent]) },
     })
 }
 
-fn search(operation: &str) -> Value {
+fn search(operation: &str, list: &Value) -> Value {
     let names = json!({ "type": "array", "items": { "type": "string" } });
     let request = json!({
         "type": "object",
@@ -148,7 +173,7 @@ fn search(operation: &str) -> Value {
     json!({
         "operationId": operation,
         "requestBody": { "required": true, "content": content(&request) },
-        "responses": answers(&[("200", "A page of the list", Some(reference("ListResponse")))]),
+        "responses": answers(&[("200", "A page of the list", Some(list.clone()))]),
     })
 }
 
@@ -177,6 +202,13 @@ fn bulk() -> Value {
         "operationId": "bulk",
         "requestBody": { "required": true, "content": content(&request) },
         "responses": answers(&[("200", "The results of the operations", Some(json!({ "type": "object", "required": ["schemas", "Operations"] })))]),
+    })
+}
+
+fn service_provider_config_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["schemas", "patch", "bulk", "filter", "changePassword", "sort", "etag", "authenticationSchemes"],
     })
 }
 
@@ -226,11 +258,10 @@ fn patch_schema() -> Value {
 }
 
 fn resource_schema(ty: &ResourceType) -> Value {
-    let read_only = |kind: &str| json!({ "type": kind, "readOnly": true });
     let mut properties = Map::new();
-    properties.insert("schemas".to_owned(), json!({ "type": "array", "items": { "type": "string" } }));
-    properties.insert("id".to_owned(), read_only("string"));
-    properties.insert("meta".to_owned(), read_only("object"));
+    properties.insert("schemas".to_owned(), json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }));
+    properties.insert("id".to_owned(), json!({ "type": "string", "readOnly": true }));
+    properties.insert("meta".to_owned(), meta_schema(ty.kind));
     for path in ty.attributes() {
         let schema = attribute_schema(&path.attribute);
         let name = path.attribute.name.clone();
@@ -246,9 +277,22 @@ fn resource_schema(ty: &ResourceType) -> Value {
             }
         }
     }
-    let required = ty.attributes().filter(|path| path.extension.is_none() && path.attribute.required);
-    let required: Vec<String> = required.map(|path| path.attribute.name.clone()).collect();
-    json!({ "type": "object", "description": ty.schema.description, "required": required, "properties": properties })
+    json!({ "type": "object", "description": ty.schema.description, "properties": properties })
+}
+
+fn meta_schema(kind: Kind) -> Value {
+    let instant = json!({ "type": "string", "format": "date-time" });
+    json!({
+        "type": "object",
+        "readOnly": true,
+        "properties": {
+            "resourceType": { "const": kind.name() },
+            "created": instant,
+            "lastModified": instant,
+            "location": { "type": "string", "format": "uri" },
+            "version": { "type": "string" },
+        },
+    })
 }
 
 fn attribute_schema(attribute: &Attribute) -> Value {
@@ -288,7 +332,10 @@ mod tests {
     fn every_attribute_of_the_schemas_is_in_it() {
         let document = document(&SchemaRegistry::builtin(), "https://x/scim/v2");
         let user = &document["components"]["schemas"]["User"];
-        assert_eq!(user["required"], json!(["userName"]));
+        assert_eq!(
+            document["paths"]["/Users"]["post"]["requestBody"]["content"][SCIM_JSON]["schema"]["required"],
+            json!(["userName"])
+        );
         assert_eq!(user["properties"]["emails"]["items"]["properties"]["primary"]["type"], "boolean");
         assert_eq!(user["properties"]["groups"]["readOnly"], true);
         assert_eq!(user["properties"]["password"]["writeOnly"], true);
