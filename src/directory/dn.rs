@@ -33,6 +33,13 @@ enum AvaValue {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DnKey(String);
 
+impl DnKey {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The text is not a distinguished name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a distinguished name: {reason} at byte {offset}")]

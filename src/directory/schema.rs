@@ -3,29 +3,77 @@
 
 use std::collections::{HashMap, HashSet};
 
+/// An equality rule (RFC 4517 section 4.2), as far as this program tells them apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Equality {
+    /// There is none: values can neither be searched for nor taken away one by one.
+    #[default]
+    None,
+    /// Text without its case: caseIgnoreMatch, caseIgnoreIA5Match.
+    CaseIgnore,
+    /// Text with its case: caseExactMatch, caseExactIA5Match.
+    CaseExact,
+    /// Without case, spaces and hyphens: telephoneNumberMatch.
+    Telephone,
+    /// Another one.
+    Other,
+}
+
+impl Equality {
+    fn of(rule: &str) -> Self {
+        match rule {
+            "caseignorematch" | "caseignoreia5match" | "2.5.13.2" | "1.3.6.1.4.1.1466.109.114.2" => Self::CaseIgnore,
+            "caseexactmatch" | "caseexactia5match" | "2.5.13.5" | "1.3.6.1.4.1.1466.109.114.1" => Self::CaseExact,
+            "telephonenumbermatch" | "2.5.13.20" => Self::Telephone,
+            _ => Self::Other,
+        }
+    }
+
+    /// The equality rule that compares as this substring rule does.
+    fn of_substrings(rule: &str) -> Self {
+        match rule {
+            "caseignoresubstringsmatch" | "caseignoreia5substringsmatch" | "2.5.13.4" | "1.3.6.1.4.1.1466.109.114.3" => {
+                Self::CaseIgnore
+            }
+            "caseexactsubstringsmatch" | "caseexactia5substringsmatch" | "2.5.13.7" => Self::CaseExact,
+            "telephonenumbersubstringsmatch" | "2.5.13.21" => Self::Telephone,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// An attribute type with what it inherits filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts of one definition")]
 pub struct AttributeType {
-    /// The syntax's OID, without a length bound.
+    /// Its first name, which is the one the directory answers with; else its OID.
+    pub name: String,
+    /// The syntax's OID, without a length bound; empty if it is not known.
     pub syntax: String,
-    /// There is an equality rule.
-    pub equality: bool,
-    /// The equality rule minds case.
-    pub case_exact: bool,
-    /// There is an ordering rule.
-    pub ordering: bool,
-    /// There is a substring rule.
+    /// The equality rule.
+    pub equality: Equality,
+    /// There is a substring rule, and it compares as the equality rule does.
     pub substrings: bool,
     /// At most one value.
     pub single_value: bool,
+    /// Kept by the directory for its own purposes; any entry may have it.
+    pub operational: bool,
 }
 
 impl AttributeType {
     const IA5_STRING: &'static str = "1.3.6.1.4.1.1466.115.121.1.26";
-    const DN: &'static str = "1.3.6.1.4.1.1466.115.121.1.12";
     const BOOLEAN: &'static str = "1.3.6.1.4.1.1466.115.121.1.7";
-    const TELEPHONE_NUMBER: &'static str = "1.3.6.1.4.1.1466.115.121.1.50";
+    /// DN, and Name And Optional UID, of which the UID is not used.
+    const NAMES: [&'static str; 2] = ["1.3.6.1.4.1.1466.115.121.1.12", "1.3.6.1.4.1.1466.115.121.1.34"];
+    /// Directory String, IA5 String, Printable String, Telephone Number, Numeric String, Country String, Facsimile Telephone Number.
+    const TEXTS: [&'static str; 7] = [
+        "1.3.6.1.4.1.1466.115.121.1.15",
+        Self::IA5_STRING,
+        "1.3.6.1.4.1.1466.115.121.1.44",
+        "1.3.6.1.4.1.1466.115.121.1.50",
+        "1.3.6.1.4.1.1466.115.121.1.36",
+        "1.3.6.1.4.1.1466.115.121.1.11",
+        "1.3.6.1.4.1.1466.115.121.1.22",
+    ];
 
     /// Holds ASCII alone.
     pub fn is_ascii(&self) -> bool {
@@ -34,7 +82,7 @@ impl AttributeType {
 
     /// Holds names of entries.
     pub fn is_dn(&self) -> bool {
-        self.syntax == Self::DN
+        Self::NAMES.contains(&self.syntax.as_str())
     }
 
     /// Holds TRUE or FALSE.
@@ -42,9 +90,14 @@ impl AttributeType {
         self.syntax == Self::BOOLEAN
     }
 
-    /// Compares without spaces and hyphens, so that equality there is wider than SCIM's.
-    pub fn is_telephone_number(&self) -> bool {
-        self.syntax == Self::TELEPHONE_NUMBER
+    /// Holds text, so that every value is UTF-8.
+    pub fn is_text(&self) -> bool {
+        Self::TEXTS.contains(&self.syntax.as_str())
+    }
+
+    /// Whether the definition was read; otherwise it is assumed.
+    pub fn is_known(&self) -> bool {
+        !self.syntax.is_empty()
     }
 }
 
@@ -53,20 +106,31 @@ impl AttributeType {
 pub struct Subschema {
     /// By name and OID, in lower case.
     attributes: HashMap<String, AttributeType>,
-    /// Names and OIDs in lower case.
-    classes: HashSet<String>,
+    /// By name and OID, in lower case.
+    classes: HashMap<String, ObjectClass>,
+}
+
+/// An object class: what it inherits from, and the attributes it demands and allows, all in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct ObjectClass {
+    sup: Vec<String>,
+    attributes: Vec<String>,
 }
 
 /// One definition, before inheritance.
 #[derive(Debug, Default)]
 struct Definition {
+    /// The first name, as it is spelt.
+    spelling: String,
     names: Vec<String>,
-    sup: Option<String>,
+    sup: Vec<String>,
     equality: Option<String>,
-    ordering: Option<String>,
     substr: Option<String>,
     syntax: Option<String>,
     single_value: bool,
+    operational: bool,
+    /// MUST and MAY.
+    attributes: Vec<String>,
 }
 
 impl Subschema {
@@ -77,28 +141,35 @@ impl Subschema {
             definitions.iter().enumerate().flat_map(|(n, d)| d.names.iter().map(move |name| (name.as_str(), n))).collect();
         let mut attributes = HashMap::new();
         for start in &definitions {
-            let mut found = AttributeType { single_value: start.single_value, ..AttributeType::default() };
-            let (mut equality, mut ordering, mut substr, mut syntax) = (None, None, None, None);
+            let (mut equality, mut substr, mut syntax) = (None, None, None);
             let mut next = Some(start);
             // Definitions that inherit from one another in a circle end here too.
             for _ in 0..16 {
                 let Some(d) = next else { break };
                 equality = equality.or(d.equality.as_deref());
-                ordering = ordering.or(d.ordering.as_deref());
                 substr = substr.or(d.substr.as_deref());
                 syntax = syntax.or(d.syntax.as_deref());
-                next = d.sup.as_deref().and_then(|sup| by_name.get(sup)).and_then(|n| definitions.get(*n));
+                next = d.sup.first().and_then(|sup| by_name.get(sup.as_str())).and_then(|n| definitions.get(*n));
             }
-            found.equality = equality.is_some();
-            found.case_exact = equality.is_some_and(|rule| rule.starts_with("caseexact") || rule.starts_with("octetstring"));
-            found.ordering = ordering.is_some();
-            found.substrings = substr.is_some();
-            syntax.unwrap_or_default().clone_into(&mut found.syntax);
+            let equality = equality.map(Equality::of).unwrap_or_default();
+            let found = AttributeType {
+                name: start.spelling.clone(),
+                syntax: syntax.unwrap_or_default().to_owned(),
+                equality,
+                substrings: substr.is_some_and(|rule| Equality::of_substrings(rule) == equality),
+                single_value: start.single_value,
+                operational: start.operational,
+            };
             for name in &start.names {
                 attributes.insert(name.clone(), found.clone());
             }
         }
-        let classes = object_classes.flat_map(|text| definition(text).names).collect();
+        let mut classes = HashMap::new();
+        for class in object_classes.map(definition) {
+            for name in class.names {
+                classes.insert(name, ObjectClass { sup: class.sup.clone(), attributes: class.attributes.clone() });
+            }
+        }
         Self { attributes, classes }
     }
 
@@ -110,7 +181,24 @@ impl Subschema {
 
     /// Whether there is an object class of that name or OID.
     pub fn has_class(&self, name: &str) -> bool {
-        self.classes.contains(&name.to_ascii_lowercase())
+        self.classes.contains_key(&name.to_ascii_lowercase())
+    }
+
+    /// Whether an entry of these classes may have the attribute. A class that is not known may allow anything.
+    pub fn allows<'a>(&self, classes: impl IntoIterator<Item = &'a str>, attribute: &str) -> bool {
+        let Some(wanted) = self.attribute(attribute).filter(|wanted| !wanted.operational) else { return true };
+        let mut open: Vec<String> = classes.into_iter().map(str::to_ascii_lowercase).collect();
+        let mut seen = HashSet::new();
+        while let Some(name) = open.pop() {
+            // RFC 4512 section 4.3: this one allows everything.
+            let class = self.classes.get(&name).filter(|_| name != "extensibleobject");
+            let Some(class) = class else { return true };
+            if class.attributes.iter().any(|allowed| self.attribute(allowed).is_some_and(|allowed| allowed.name == wanted.name)) {
+                return true;
+            }
+            open.extend(class.sup.iter().filter(|sup| seen.insert((*sup).clone())).cloned());
+        }
+        false
     }
 
     /// Whether nothing was read: the schema is hidden from this account.
@@ -148,30 +236,43 @@ fn definition(text: &str) -> Definition {
     let mut words = tokens(text).skip_while(|word| *word == "(");
     if let Some(oid) = words.next() {
         found.names.push(oid.to_ascii_lowercase());
+        oid.clone_into(&mut found.spelling);
     }
     while let Some(word) = words.next() {
-        let mut value = || words.next().map(str::to_ascii_lowercase);
         match word {
-            "NAME" => match value() {
-                Some(open) if open == "(" => {
-                    found.names.extend(words.by_ref().take_while(|word| *word != ")").map(str::to_ascii_lowercase));
+            "NAME" => {
+                let names = list(&mut words);
+                if let Some(first) = names.first() {
+                    (*first).clone_into(&mut found.spelling);
                 }
-                Some(name) => found.names.push(name),
-                None => {}
-            },
-            "SUP" => found.sup = value(),
-            "EQUALITY" => found.equality = value(),
-            "ORDERING" => found.ordering = value(),
-            "SUBSTR" => found.substr = value(),
-            "SYNTAX" => found.syntax = value().map(|syntax| syntax.split('{').next().unwrap_or_default().to_owned()),
+                found.names.extend(lower(names));
+            }
+            "SUP" => found.sup = lower(list(&mut words)),
+            "MUST" | "MAY" => found.attributes.extend(lower(list(&mut words))),
+            "EQUALITY" => found.equality = words.next().map(str::to_ascii_lowercase),
+            "SUBSTR" => found.substr = words.next().map(str::to_ascii_lowercase),
+            "SYNTAX" => found.syntax = words.next().map(|syntax| syntax.split('{').next().unwrap_or_default().to_owned()),
             "SINGLE-VALUE" => found.single_value = true,
-            "DESC" => {
-                value();
+            "USAGE" => found.operational = words.next().is_some_and(|usage| !usage.eq_ignore_ascii_case("userApplications")),
+            "DESC" | "ORDERING" => {
+                words.next();
             }
             _ => {}
         }
     }
     found
+}
+
+/// One word, or several in parentheses.
+fn list<'a>(words: &mut impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    match words.next() {
+        Some("(") => words.take_while(|word| *word != ")").filter(|word| *word != "$").collect(),
+        one => one.into_iter().collect(),
+    }
+}
+
+fn lower(words: Vec<&str>) -> Vec<String> {
+    words.into_iter().map(str::to_ascii_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -195,12 +296,43 @@ mod tests {
         let schema = Subschema::parse(TYPES.into_iter(), classes.into_iter());
         let cn = schema.attribute("commonname").unwrap();
         assert_eq!(cn, schema.attribute("2.5.4.3").unwrap());
-        assert!(cn.equality && cn.substrings && !cn.ordering && !cn.case_exact && !cn.single_value);
+        assert!(cn.equality == Equality::CaseIgnore && cn.substrings && !cn.single_value && !cn.operational && cn.is_text());
+        assert_eq!(cn.name, "cn");
         assert!(schema.attribute("MAIL;x").unwrap().is_ascii());
         let uuid = schema.attribute("entryuuid").unwrap();
-        assert!(uuid.single_value && uuid.ordering);
+        assert!(uuid.single_value && uuid.equality == Equality::Other && !uuid.substrings && uuid.operational);
         assert!(schema.has_class("Person") && schema.has_class("2.5.6.6") && !schema.has_class("sn"));
-        assert!(schema.attribute("loop").is_some());
+        assert!(!schema.attribute("loop").unwrap().is_known());
+    }
+
+    #[test]
+    fn a_substring_rule_that_compares_otherwise_does_not_count() {
+        let odd =
+            "( 1.2 NAME 'odd' EQUALITY caseExactMatch SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )";
+        let schema = Subschema::parse([odd].into_iter(), std::iter::empty());
+        assert_eq!(schema.attribute("odd").map(|odd| (odd.equality, odd.substrings)), Some((Equality::CaseExact, false)));
+    }
+
+    #[test]
+    fn classes_allow_what_they_and_those_above_them_name() {
+        let classes = [
+            "( 2.5.6.0 NAME 'top' ABSTRACT MUST objectClass )",
+            "( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST ( sn $ cn ) MAY userPassword )",
+            "( 9.1 NAME 'own' SUP ( person $ own ) AUXILIARY MAY ( rfc822Mailbox ) )",
+        ];
+        let schema = Subschema::parse(TYPES.into_iter(), classes.into_iter());
+        for (class, attribute, allowed) in [
+            ("person", "commonName", true),
+            ("person", "mail", false),
+            ("OWN", "mail", true),
+            ("own", "2.5.4.3", true),
+            ("top", "cn", false),
+            ("top", "entryUUID", true),
+            ("extensibleObject", "cn", true),
+            ("unheardOf", "cn", true),
+        ] {
+            assert_eq!(schema.allows([class], attribute), allowed, "{class}: {attribute}");
+        }
     }
 
     #[test]

@@ -6,21 +6,20 @@ use jiff::tz::{Offset, TimeZone};
 
 /// Reads a GeneralizedTime (RFC 4517 section 3.3.13), fractions and offsets included. `None` if it is not one.
 pub fn instant(text: &str) -> Option<Timestamp> {
-    let (clock, offset) = match text.strip_suffix('Z') {
-        Some(clock) => (clock, Offset::UTC),
-        None => {
-            let at = text.rfind(['+', '-'])?;
-            let (clock, zone) = text.split_at_checked(at)?;
-            let digits = zone.get(1..).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-            let hours: i32 = digits.get(..2)?.parse().ok()?;
-            let minutes: i32 = match digits.len() {
-                2 => 0,
-                4 => digits.get(2..)?.parse().ok()?,
-                _ => return None,
-            };
-            let seconds = (hours * 60 + minutes) * 60;
-            (clock, Offset::from_seconds(if zone.starts_with('-') { -seconds } else { seconds }).ok()?)
-        }
+    let (clock, offset) = if let Some(clock) = text.strip_suffix('Z') {
+        (clock, Offset::UTC)
+    } else {
+        let at = text.rfind(['+', '-'])?;
+        let (clock, zone) = text.split_at_checked(at)?;
+        let digits = zone.get(1..).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+        let hours: i32 = digits.get(..2)?.parse().ok()?;
+        let minutes: i32 = match digits.len() {
+            2 => 0,
+            4 => digits.get(2..)?.parse().ok()?,
+            _ => return None,
+        };
+        let seconds = (hours * 60 + minutes) * 60;
+        (clock, Offset::from_seconds(if zone.starts_with('-') { -seconds } else { seconds }).ok()?)
     };
     let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
     if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {

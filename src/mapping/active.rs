@@ -1,6 +1,7 @@
 //! Where `active` is kept.
 
-use crate::directory::{Entry, Filter, Modification, ModifyOp};
+use super::rule::key;
+use crate::directory::{Entry, Equality, Filter, Modification, ModifyOp};
 
 /// How an account is disabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Active {
     Flag {
         /// The attribute.
         attribute: String,
+        /// How its values are compared.
+        equality: Equality,
         /// The value of an active account.
         enabled: String,
         /// The value of a disabled one.
@@ -39,7 +42,10 @@ impl Active {
     pub fn read(&self, entry: &Entry) -> bool {
         match self {
             Self::Lock { attribute, locked } => !entry.has(attribute, locked),
-            Self::Flag { attribute, disabled, .. } => !entry.has(attribute, disabled),
+            Self::Flag { attribute, equality, disabled, .. } => {
+                let disabled = key(*equality, disabled.as_bytes());
+                !entry.values(attribute).iter().any(|value| key(*equality, value) == disabled)
+            }
             Self::Nowhere => true,
         }
     }
@@ -61,7 +67,7 @@ impl Active {
         };
         match self {
             Self::Lock { attribute, locked } => replace(attribute, (!active).then_some(locked)),
-            Self::Flag { attribute, enabled, disabled } => replace(attribute, Some(if active { enabled } else { disabled })),
+            Self::Flag { attribute, enabled, disabled, .. } => replace(attribute, Some(if active { enabled } else { disabled })),
             Self::Nowhere => None,
         }
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::Active;
 use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
 use super::rule::{Codec, MapPath, Rule};
-use super::Active;
 use crate::directory::profile::Profile;
 use crate::directory::{
-    AttributeName, AttributeType, Capabilities, Dn, Entry, Filter, InvalidAttributeName, Modification, ModifyOp,
+    AttributeName, AttributeType, Capabilities, Dn, Entry, Equality, Filter, InvalidAttributeName, Modification, ModifyOp,
 };
 use crate::scim::{BoundPath, Kind, Resource, ResourceType, SchemaRegistry};
 
@@ -125,10 +125,23 @@ impl Mapping {
         capabilities: &Capabilities,
     ) -> Result<Compiled, MappingError> {
         let mut work = Work { config, capabilities, errors: Vec::new(), remarks: Vec::new() };
+        if capabilities.schema.is_empty() {
+            work.remarks.push(
+                "the directory's schema cannot be read, so every configured attribute is believed to be there: let scimgate's \
+                 account read the subschema entry"
+                    .to_owned(),
+            );
+        }
         let [user_map, group_map] = maps;
         let mark = work.mark();
-        let users = work.rules(registry.get(Kind::User), &config.users, user_map);
-        let groups = work.rules(registry.get(Kind::Group), &config.groups, group_map);
+        let ours = Mark { attribute: "objectClass".to_owned(), value: OUR_CLASS.to_owned() };
+        let own_class = capabilities.schema.has_class(OUR_CLASS).then_some(ours);
+        let other_mark = mark.iter().filter(|mark| own_class.as_ref().is_none_or(|own| !own.is(mark)));
+        let ownership: Vec<Mark> = own_class.iter().chain(other_mark).cloned().collect();
+        let users = work.rules(registry.get(Kind::User), &config.users, &ownership, user_map);
+        let groups = work.rules(registry.get(Kind::Group), &config.groups, &ownership, group_map);
+        let user_rdn = work.rdn("users", &config.users, &users);
+        let group_rdn = work.rdn("groups", &config.groups, &groups);
         let active = work.active();
         let held = |rules: &[Rule], path: &BoundPath| {
             rules.iter().any(|rule| {
@@ -141,7 +154,7 @@ impl Mapping {
                         || path.sub.as_ref().is_some_and(|sub| match sub.name.as_str() {
                             "type" | "primary" => items && (rule.item.is_some() || rule.codec == Codec::Reference),
                             "display" => items && rule.codec == Codec::Reference,
-                            "$ref" => rule.codec == Codec::Reference,
+                            "$ref" | "displayName" => rule.codec == Codec::Reference,
                             _ => false,
                         }))
             })
@@ -154,40 +167,31 @@ impl Mapping {
             },
             Kind::Group => held(&groups, path),
         }));
-        if !work.errors.is_empty() {
+        let (Some(user_rdn), Some(group_rdn), true) = (user_rdn, group_rdn, work.errors.is_empty()) else {
             return Err(MappingError(work.errors));
-        }
+        };
         let profile = Profile::of(capabilities.vendor);
-        let ownership: Vec<Mark> = {
-            let ours = Mark { attribute: "objectClass".to_owned(), value: OUR_CLASS.to_owned() };
-            let own_class = capabilities.schema.has_class(OUR_CLASS).then_some(ours);
-            own_class.iter().chain(mark.iter().filter(|mark| own_class.as_ref() != Some(mark))).cloned().collect()
-        };
-        let mut side = |kind: Kind, container: &ContainerConfig, rules: Vec<Rule>, map: &MapFile, active: Active| {
-            let ty = registry.get(kind).clone();
-            let fallback = fallback(&ty, map);
-            let rdn = work.rdn(container, &rules)?;
-            Some(ResourceMapping {
-                base: container.base.clone(),
-                profile,
-                active,
-                object_classes: container.object_classes.clone(),
-                rdn,
-                rules,
-                fallback,
-                user_name: config.user_name,
-                ownership: ownership.clone(),
-                visible: mark.clone().filter(|_| !config.existing_users),
-                placeholder: config.placeholder.clone(),
-                member_of: capabilities.schema.attribute("memberOf").is_some(),
-                ty,
-            })
-        };
-        let users = side(Kind::User, &config.users, users, user_map, active);
-        let groups = side(Kind::Group, &config.groups, groups, group_map, Active::Nowhere);
-        let (Some(users), Some(groups), true) = (users, groups, work.errors.is_empty()) else {
-            return Err(MappingError(work.errors));
-        };
+        let side =
+            |kind: Kind, container: &ContainerConfig, rdn: AttributeName, rules: Vec<Rule>, map: &MapFile, active: Active| {
+                let ty = registry.get(kind).clone();
+                ResourceMapping {
+                    base: container.base.clone(),
+                    profile,
+                    active,
+                    object_classes: container.object_classes.clone(),
+                    rdn,
+                    fallback: work.fallback(&ty, map, &classes(container, &ownership), &rules),
+                    rules,
+                    user_name: config.user_name,
+                    ownership: ownership.clone(),
+                    visible: mark.clone().filter(|_| !config.existing_users),
+                    placeholder: config.placeholder.clone(),
+                    member_of: capabilities.schema.attribute("memberOf").is_some(),
+                    ty,
+                }
+            };
+        let users = side(Kind::User, &config.users, user_rdn, users, user_map, active);
+        let groups = side(Kind::Group, &config.groups, group_rdn, groups, group_map, Active::Nowhere);
         let default_groups = config.default_groups.clone();
         let mapping = Self { users, groups, registry, profile, groups_sync: config.groups_sync, default_groups };
         Ok(Compiled { mapping, remarks: work.remarks })
@@ -200,6 +204,20 @@ impl Mapping {
             Kind::Group => &self.groups,
         }
     }
+}
+
+/// The object classes a new entry has.
+fn classes<'a>(container: &'a ContainerConfig, ownership: &'a [Mark]) -> Vec<&'a str> {
+    let marks = ownership.iter().filter(|mark| mark.attribute.eq_ignore_ascii_case("objectClass")).map(|mark| &mark.value);
+    container.object_classes.iter().chain(marks).map(String::as_str).collect()
+}
+
+/// What an attribute is that the directory does not tell about.
+fn assumed(attribute: &str) -> AttributeType {
+    // RFC 4519 section 2.10 gives this one no equality rule.
+    let fax = ["facsimileTelephoneNumber", "fax"].iter().any(|name| name.eq_ignore_ascii_case(attribute));
+    let equality = if fax { Equality::None } else { Equality::CaseIgnore };
+    AttributeType { equality, ..AttributeType::default() }
 }
 
 /// What compilation gathers.
@@ -224,7 +242,7 @@ impl Work<'_> {
             self.knows(&mark.attribute)
         };
         if held {
-            return Some(mark.clone());
+            return Some(Mark { attribute: self.name(&mark.attribute, &[]), value: mark.value.clone() });
         }
         self.remarks.push(format!(
             "the directory cannot hold the mark of managed entries ({}={}), so every entry below users.base and groups.base counts \
@@ -237,14 +255,14 @@ impl Work<'_> {
     fn active(&mut self) -> Active {
         let (attribute, locked) = Profile::of(self.capabilities.vendor).lock;
         let lock = || Active::Lock { attribute: attribute.to_owned(), locked: locked.to_owned() };
-        let flag = |name: &str, enabled: &str, disabled: &str| Active::Flag {
-            attribute: name.to_owned(),
-            enabled: enabled.to_owned(),
-            disabled: disabled.to_owned(),
-        };
         match &self.config.active {
             ActiveRule::Auto if self.knows(attribute) => lock(),
-            ActiveRule::Auto if self.knows(OUR_ACTIVE) => flag(OUR_ACTIVE, "TRUE", "FALSE"),
+            ActiveRule::Auto if self.knows(OUR_ACTIVE) => Active::Flag {
+                attribute: OUR_ACTIVE.to_owned(),
+                equality: Equality::Other,
+                enabled: "TRUE".to_owned(),
+                disabled: "FALSE".to_owned(),
+            },
             ActiveRule::Auto => {
                 self.remarks.push(
                     "the directory has no place for `active`, so no user can be disabled: load the ppolicy overlay or \
@@ -254,7 +272,7 @@ impl Work<'_> {
                 Active::Nowhere
             }
             ActiveRule::Ppolicy => {
-                if !self.knows(attribute) {
+                if !self.knows(attribute) && !self.capabilities.schema.is_empty() {
                     self.errors.push(format!(
                         "users.active is \"ppolicy\", but the directory has no attribute {attribute}: load the ppolicy overlay there"
                     ));
@@ -262,17 +280,30 @@ impl Work<'_> {
                 lock()
             }
             ActiveRule::Attribute { name, enabled, disabled } => {
-                if !self.knows(name) {
-                    self.errors.push(format!("users.active: the directory has no attribute `{name}`"));
+                let equality = match self.capabilities.schema.attribute(name) {
+                    Some(definition) => definition.equality,
+                    None if self.capabilities.schema.is_empty() => Equality::CaseIgnore,
+                    None => {
+                        self.errors.push(format!("users.active: the directory has no attribute `{name}`"));
+                        Equality::Other
+                    }
+                };
+                if equality == Equality::None {
+                    self.errors.push(format!(
+                        "users.active: the directory cannot compare values of `{name}`: take an attribute with an equality rule"
+                    ));
                 }
-                flag(name, enabled, disabled)
+                let (enabled, disabled) = (enabled.clone(), disabled.clone());
+                Active::Flag { attribute: self.name(name, &[]), equality, enabled, disabled }
             }
         }
     }
 
-    fn rules(&mut self, ty: &ResourceType, container: &ContainerConfig, map: &MapFile) -> Vec<Rule> {
+    fn rules(&mut self, ty: &ResourceType, container: &ContainerConfig, ownership: &[Mark], map: &MapFile) -> Vec<Rule> {
+        let classes = classes(container, ownership);
         let own = container.attributes.iter().map(|(path, attribute)| (path.as_str(), attribute.as_str()));
-        let built_in = map.attributes.iter().filter_map(|(path, value)| value.as_str().map(|attribute| (path.as_str(), attribute)));
+        let built_in =
+            map.attributes.iter().filter_map(|(path, value)| value.as_str().map(|attribute| (path.as_str(), attribute)));
         let section = if ty.kind == Kind::User { "users.attributes" } else { "groups.attributes" };
         let mut rules: Vec<Rule> = Vec::new();
         // The administrator's own lines come first and win; a built-in line that the directory cannot hold is left out.
@@ -286,11 +317,14 @@ impl Work<'_> {
                     continue;
                 }
             };
-            let key = (left.path.clone(), left.item.clone());
-            if taken.contains(&key) {
+            // A line for all items stands in place of the built-in ones for items of a type.
+            let is_taken = |(path, item): &(BoundPath, Option<String>)| {
+                *path == left.path && (*item == left.item || built_in && item.is_none())
+            };
+            if taken.iter().any(is_taken) {
                 continue;
             }
-            taken.push(key);
+            taken.push((left.path.clone(), left.item.clone()));
             if attribute.is_empty() {
                 continue;
             }
@@ -298,38 +332,84 @@ impl Work<'_> {
                 self.errors.push(format!("{section}: {text}: {error}"));
                 continue;
             }
-            match self.capabilities.schema.attribute(attribute) {
-                Some(definition) => rules.push(Rule::new(left, attribute.to_owned(), definition.clone())),
-                // A schema that this account may not read: the attributes are believed to be there.
-                None if self.capabilities.schema.is_empty() => {
-                    let definition = AttributeType { equality: true, ..AttributeType::default() };
-                    rules.push(Rule::new(left, attribute.to_owned(), definition));
+            let schema = &self.capabilities.schema;
+            let definition = match schema.attribute(attribute) {
+                Some(definition) => definition.clone(),
+                // A schema that this account may not read: the attributes are believed to be there, and to be what they are elsewhere.
+                None if schema.is_empty() => assumed(attribute),
+                None if built_in => {
+                    self.remarks.push(format!("{text} is not served: the directory has no attribute {attribute}"));
+                    continue;
                 }
-                None if built_in => self.remarks.push(format!("{text} is not served: the directory has no attribute {attribute}")),
-                None => self.errors.push(format!("{section}: {text}: the directory has no attribute `{attribute}`")),
+                None => {
+                    self.errors.push(format!("{section}: {text}: the directory has no attribute `{attribute}`"));
+                    continue;
+                }
+            };
+            if !schema.allows(classes.iter().copied(), attribute) {
+                let classes = container.object_classes.join(", ");
+                if built_in {
+                    self.remarks.push(format!("{text} is not served: an entry of the classes {classes} has no {attribute}"));
+                    continue;
+                }
+                self.remarks.push(format!(
+                    "{section}: {text}: a new entry of the classes {classes} cannot have {attribute}: add a class that allows it to \
+                     object_classes"
+                ));
+            }
+            // The name the directory answers with, whatever it is called here.
+            let name = self.name(attribute, &rules);
+            match Rule::new(left, name, definition) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => self.errors.push(format!("{section}: {text}: {error}")),
             }
         }
         rules
     }
 
-    fn rdn(&mut self, container: &ContainerConfig, rules: &[Rule]) -> Option<AttributeName> {
-        if !rules.iter().any(|rule| rule.attribute.eq_ignore_ascii_case(&container.rdn) && rule.codec == Codec::Text) {
-            self.errors.push(format!("the naming attribute `{}` holds no SCIM attribute: map one to it, userName say", container.rdn));
+    /// An attribute's own name for one of its names, options kept; one spelling of it where the schema is hidden.
+    fn name(&self, attribute: &str, rules: &[Rule]) -> String {
+        match self.capabilities.schema.attribute(attribute) {
+            Some(definition) => {
+                let options = attribute.find(';').and_then(|at| attribute.get(at..)).unwrap_or_default();
+                format!("{}{options}", definition.name)
+            }
+            None => rules
+                .iter()
+                .find(|rule| rule.attribute.eq_ignore_ascii_case(attribute))
+                .map_or(attribute, |rule| &rule.attribute)
+                .to_owned(),
         }
-        container.rdn.parse().map_err(|error: InvalidAttributeName| self.errors.push(error.to_string())).ok()
     }
-}
 
-fn fallback(ty: &ResourceType, map: &MapFile) -> Vec<(String, Vec<Template>)> {
-    // A template with an attribute that the directory cannot hold is passed over, as the attribute itself is.
-    let usable = |templates: &[String]| templates.iter().filter_map(|template| Template::parse(template, ty).ok()).collect();
-    map.fallback.iter().map(|(attribute, templates)| (attribute.clone(), usable(templates))).collect()
+    fn rdn(&mut self, section: &str, container: &ContainerConfig, rules: &[Rule]) -> Option<AttributeName> {
+        let rdn = self.name(&container.rdn, rules);
+        if !rules.iter().any(|rule| rule.attribute == rdn && rule.codec == Codec::Text) {
+            let name = if section == "users" { "userName" } else { "displayName" };
+            self.errors.push(format!(
+                "{section}.rdn: the naming attribute `{}` holds no SCIM attribute: map one to it, {name} say",
+                container.rdn
+            ));
+        }
+        rdn.parse().map_err(|error: InvalidAttributeName| self.errors.push(format!("{section}.rdn: {error}"))).ok()
+    }
+
+    /// What the class demands and the client may leave out.
+    fn fallback(&self, ty: &ResourceType, map: &MapFile, classes: &[&str], rules: &[Rule]) -> Vec<(String, Vec<Template>)> {
+        // A template with an attribute that the directory cannot hold is passed over, as the attribute itself is.
+        let usable = |templates: &[String]| templates.iter().filter_map(|template| Template::parse(template, ty).ok()).collect();
+        let allowed =
+            map.fallback.iter().filter(|(attribute, _)| self.capabilities.schema.allows(classes.iter().copied(), attribute));
+        allowed.map(|(attribute, templates)| (self.name(attribute, rules), usable(templates))).collect()
+    }
 }
 
 impl ResourceMapping {
     /// Entries of this resource type that are visible through SCIM.
     pub fn visible(&self) -> Filter {
-        Filter::all(std::iter::once(self.class()).chain(self.visible.iter().map(|mark| Filter::equal(&mark.attribute, &mark.value))))
+        Filter::all(
+            std::iter::once(self.class()).chain(self.visible.iter().map(|mark| Filter::equal(&mark.attribute, &mark.value))),
+        )
     }
 
     /// Entries of this resource type, managed or not.
@@ -356,7 +436,8 @@ impl ResourceMapping {
 
     /// Whether an entry of this class must have a member (RFC 4519 section 3.5).
     pub(super) fn demands_member(&self) -> bool {
-        let demanding = |class: &String| class.eq_ignore_ascii_case("groupOfNames") || class.eq_ignore_ascii_case("groupOfUniqueNames");
+        let demanding =
+            |class: &String| class.eq_ignore_ascii_case("groupOfNames") || class.eq_ignore_ascii_case("groupOfUniqueNames");
         self.object_classes.iter().any(demanding)
     }
 

@@ -56,6 +56,13 @@ pub struct Mark {
     pub value: String,
 }
 
+impl Mark {
+    /// Whether it is the same mark: names of attributes and classes have no case.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.attribute.eq_ignore_ascii_case(&other.attribute) && self.value.eq_ignore_ascii_case(&other.value)
+    }
+}
+
 /// Where `active` is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActiveRule {

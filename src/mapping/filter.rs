@@ -3,10 +3,10 @@
 //! A part that the directory cannot decide exactly as SCIM would is widened: the search then finds at least what matches, and
 //! the SCIM filter is evaluated on what was found.
 
+use super::ResourceMapping;
 use super::names::Targets;
 use super::rule::{Codec, Rule};
-use super::ResourceMapping;
-use crate::directory::{Filter as Search, generalized_time};
+use crate::directory::{Equality, Filter as Search, generalized_time};
 use crate::scim::filter::{CompareOp, Filter, Literal};
 use crate::scim::{BoundPath, Kind, ScimError, ScimType, text::prepare};
 
@@ -33,27 +33,48 @@ impl Translation {
         Self::wider(Search::everything())
     }
 
+    /// The same search, to be looked over.
+    fn widened(self) -> Self {
+        Self::wider(self.search)
+    }
+
     fn negated(self) -> Self {
         if self.exact { Self::exact(self.search.negated()) } else { Self::undecided() }
     }
 
+    /// Whether nothing can match, which no look at an entry will change.
+    fn is_nothing(&self) -> bool {
+        self.search == Search::nothing()
+    }
+
+    fn is_everything(&self) -> bool {
+        self.search == Search::everything()
+    }
+
     fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let parts: Vec<Self> = parts.into_iter().collect();
+        if parts.iter().any(Self::is_nothing) {
+            return Self::exact(Search::nothing());
+        }
         let exact = parts.iter().all(|part| part.exact);
         // A part that says nothing need not be asked.
-        let useful = parts.into_iter().map(|part| part.search).filter(|search| *search != Search::everything());
+        let useful = parts.into_iter().filter(|part| !part.is_everything()).map(|part| part.search);
         Self { search: Search::all(useful), exact }
     }
 
     fn any(parts: impl IntoIterator<Item = Self>) -> Self {
-        let parts: Vec<Self> = parts.into_iter().collect();
+        let parts: Vec<Self> = parts.into_iter().filter(|part| !part.is_nothing()).collect();
         let exact = parts.iter().all(|part| part.exact);
-        if parts.iter().any(|part| part.search == Search::everything()) {
-            return Self { search: Search::everything(), exact };
+        if parts.iter().any(Self::is_everything) {
+            let certain = parts.iter().any(|part| part.exact && part.is_everything());
+            return Self { search: Search::everything(), exact: exact || certain };
         }
-        let mut searches: Vec<Search> = parts.into_iter().map(|part| part.search).collect();
-        let search = if searches.len() == 1 { searches.remove(0) } else { Search::Or(searches) };
-        Self { search, exact }
+        let searches: Vec<Search> = parts.into_iter().map(|part| part.search).collect();
+        match <[Search; 1]>::try_from(searches) {
+            Ok([one]) => Self { search: one, exact },
+            Err(none) if none.is_empty() => Self::exact(Search::nothing()),
+            Err(many) => Self { search: Search::Or(many), exact },
+        }
     }
 }
 
@@ -63,8 +84,7 @@ pub fn references_in(filter: &Filter<BoundPath>) -> Vec<&str> {
         Filter::And(a, b) | Filter::Or(a, b) => references_in(a).into_iter().chain(references_in(b)).collect(),
         Filter::Not(inner) | Filter::ValuePath { filter: inner, .. } => references_in(inner),
         Filter::Compare { path, op: CompareOp::Eq | CompareOp::Ne, value: Literal::String(id) }
-            if matches!(path.attribute.name.as_str(), "members" | "groups" | "manager")
-                && path.sub_name() == Some("value") =>
+            if matches!(path.attribute.name.as_str(), "members" | "groups" | "manager") && path.sub_name() == Some("value") =>
         {
             vec![id]
         }
@@ -72,13 +92,29 @@ pub fn references_in(filter: &Filter<BoundPath>) -> Vec<&str> {
     }
 }
 
+/// One condition on an item of a list.
+type Condition<'a> = (&'a BoundPath, CompareOp, &'a Literal);
+
 impl ResourceMapping {
     /// Translates a filter. `targets` holds the entries of those of `references_in` that exist.
     pub fn translate(&self, filter: &Filter<BoundPath>, targets: &Targets) -> Result<Translation, ScimError> {
+        let translation = self.part(filter, targets)?;
+        if !translation.exact && self.ty.kind == Kind::User && asks_for_groups(filter) {
+            // A user that was found does not tell its groups, so nothing could be evaluated on it.
+            return Err(ScimError::bad_request(
+                ScimType::InvalidFilter,
+                "groups.value can only stand beside conditions that the directory decides by itself: leave the others out, or read \
+                 the group's members instead (GET /Groups/{id})",
+            ));
+        }
+        Ok(translation)
+    }
+
+    fn part(&self, filter: &Filter<BoundPath>, targets: &Targets) -> Result<Translation, ScimError> {
         Ok(match filter {
-            Filter::And(a, b) => Translation::all([self.translate(a, targets)?, self.translate(b, targets)?]),
-            Filter::Or(a, b) => Translation::any([self.translate(a, targets)?, self.translate(b, targets)?]),
-            Filter::Not(inner) => self.translate(inner, targets)?.negated(),
+            Filter::And(a, b) => Translation::all([self.part(a, targets)?, self.part(b, targets)?]),
+            Filter::Or(a, b) => Translation::any([self.part(a, targets)?, self.part(b, targets)?]),
+            Filter::Not(inner) => self.part(inner, targets)?.negated(),
             Filter::Present(path) => self.present(path),
             Filter::Compare { path, op, value } => self.compare(path, *op, value, targets)?,
             Filter::ValuePath { path, filter } => self.value_path(path, filter, targets)?,
@@ -91,21 +127,25 @@ impl ResourceMapping {
 
     fn present(&self, path: &BoundPath) -> Translation {
         match path.attribute.name.as_str() {
-            "id" | "meta" | "schemas" => return Translation::undecided(),
+            "id" | "schemas" => return Translation::exact(Search::everything()),
+            "meta" => return Translation::undecided(),
             "active" if path.extension.is_none() => return Translation::exact(Search::everything()),
             "groups" if self.ty.kind == Kind::User => return Translation::undecided(),
             _ => {}
         }
         let whole = path.sub.is_none();
-        let held = self.rules_of(path).filter(|rule| whole || rule.path.sub_name() == path.sub_name());
-        let found: Vec<Translation> = held.map(|rule| self.stored(rule)).collect();
-        if found.is_empty() { Translation::undecided() } else { Translation::any(found) }
+        let held: Vec<&Rule> = self.rules_of(path).filter(|rule| whole || rule.path.sub_name() == path.sub_name()).collect();
+        if held.is_empty() {
+            return self.derived(path);
+        }
+        Translation::any(held.into_iter().map(stored))
     }
 
-    /// Entries that have a value there. A reference may name nobody that is visible, and a flag or number may be malformed.
-    fn stored(&self, rule: &Rule) -> Translation {
-        let search = Search::Present(rule.attribute.clone());
-        if rule.codec == Codec::Text { Translation::exact(search) } else { Translation::wider(search) }
+    /// `type`, `primary` and the like are not stored, they follow from where a value is: there must be one. Where nothing is kept,
+    /// nothing matches.
+    fn derived(&self, path: &BoundPath) -> Translation {
+        let mut stored = self.rules_of(path).map(|rule| stored(rule).widened()).peekable();
+        if stored.peek().is_none() { Translation::exact(Search::nothing()) } else { Translation::any(stored) }
     }
 
     fn compare(&self, path: &BoundPath, op: CompareOp, value: &Literal, targets: &Targets) -> Result<Translation, ScimError> {
@@ -133,19 +173,16 @@ impl ResourceMapping {
         }
         let held: Vec<&Rule> = self.rules_of(path).filter(|rule| rule.path.sub_name() == path.sub_name()).collect();
         if held.is_empty() {
-            // `type`, `primary` and the like are not stored: they follow from where a value is.
-            let stored: Vec<Translation> = self.rules_of(path).map(|rule| Translation::wider(self.stored(rule).search)).collect();
-            return Ok(if stored.is_empty() { Translation::undecided() } else { Translation::any(stored) });
+            return Ok(self.derived(path));
         }
         Ok(Translation::any(held.into_iter().map(|rule| compare_rule(rule, op, value, targets))))
     }
 
     fn compare_id(&self, op: CompareOp, value: &Literal) -> Translation {
         match (op, value) {
-            (CompareOp::Eq, Literal::String(id)) => match self.by_id(id) {
-                // An id is compared with its case, a UUID in the directory is not.
-                Some(search) if *id == id.to_ascii_lowercase() => Translation::exact(search),
-                _ => Translation::exact(Search::nothing()),
+            (CompareOp::Eq, Literal::String(id)) => match self.by_id(id).filter(|_| is_plain(id)) {
+                Some(search) => Translation::exact(search),
+                None => Translation::exact(Search::nothing()),
             },
             _ => Translation::undecided(),
         }
@@ -159,115 +196,148 @@ impl ResourceMapping {
                  instead (GET /Groups/{id})",
             ));
         };
-        Ok(Translation::exact(match targets.get(id) {
-            Some(dn) => Search::equal("memberOf", dn.to_string()),
-            None => Search::nothing(),
-        }))
+        Ok(Translation::exact(names_target("memberOf", id, targets)))
     }
 
     fn value_path(&self, path: &BoundPath, filter: &Filter<BoundPath>, targets: &Targets) -> Result<Translation, ScimError> {
-        let mut conditions = Vec::new();
-        let simple = conjuncts(filter, &mut conditions);
-        let kind = conditions.iter().find_map(|condition| match condition {
-            Filter::Compare { path, op: CompareOp::Eq, value: Literal::String(kind) } if is_sub(path, "type") => Some(kind),
-            _ => None,
-        });
-        let items: Vec<&Rule> = self.rules_of(path).collect();
-        if items.is_empty() {
+        let rules: Vec<&Rule> = self.rules_of(path).collect();
+        if rules.is_empty() {
             return if path.attribute.name == "groups" { Err(unsupported(path)) } else { Ok(Translation::undecided()) };
         }
-        if !simple {
-            return Ok(Translation::any(items.into_iter().map(|rule| Translation::wider(self.stored(rule).search))));
+        let mut conditions = Vec::new();
+        if !conjuncts(filter, &mut conditions) {
+            return Ok(self.derived(path));
         }
-        let rest: Vec<&&Filter<BoundPath>> = conditions
-            .iter()
-            .filter(|condition| !matches!(condition, Filter::Compare { path, op: CompareOp::Eq, .. } if is_sub(path, "type")))
-            .collect();
-        let kept = items.into_iter().filter(|rule| match (kind, &rule.item) {
-            (Some(kind), Some(item)) => prepare(kind, false) == prepare(item, false),
-            _ => true,
-        });
-        let mut found = Vec::new();
-        for rule in kept.filter(|rule| rule.is_value()) {
-            // Whether several conditions hold of one and the same value, only looking at it can tell.
-            let mut exact = rest.len() <= 1 && (kind.is_none() || rule.item.is_some());
-            let mut searches = vec![self.stored(rule)];
-            for condition in &rest {
-                match condition {
-                    Filter::Compare { path, op, value } if path.sub_name() == rule.path.sub_name() && *op != CompareOp::Ne => {
-                        searches = vec![compare_rule(rule, *op, value, targets)];
-                    }
-                    _ => exact = false,
+        let mut types: Vec<&Option<String>> = Vec::new();
+        for rule in &rules {
+            if !types.contains(&&rule.item) {
+                types.push(&rule.item);
+            }
+        }
+        let of_type = |item: &Option<String>| rules.iter().copied().filter(|rule| rule.item == *item).collect::<Vec<_>>();
+        Ok(Translation::any(types.into_iter().map(|item| item_with(&of_type(item), &conditions, targets))))
+    }
+}
+
+/// Entries with an item, made of what these rules of one type keep, that satisfies every condition.
+fn item_with(rules: &[&Rule], conditions: &[Condition<'_>], targets: &Targets) -> Translation {
+    let kind = rules.first().and_then(|rule| rule.item.as_deref());
+    let mut exact = true;
+    let mut found: Vec<Translation> = Vec::new();
+    for (path, op, value) in conditions.iter().copied() {
+        let held = rules.iter().find(|rule| rule.path.sub_name() == path.sub_name());
+        match (held, value, kind) {
+            // What is absent satisfies these as well.
+            (Some(_), Literal::Null, _) => exact = false,
+            (Some(rule), _, _) if op != CompareOp::Ne => found.push(compare_rule(rule, op, value, targets)),
+            (None, Literal::String(wanted), Some(kind)) if op == CompareOp::Eq && path.sub_name() == Some("type") => {
+                if prepare(wanted, false) != prepare(kind, false) {
+                    return Translation::exact(Search::nothing());
                 }
             }
-            let all = Translation::all(searches);
-            found.push(Translation { exact: exact && all.exact, ..all });
+            _ => exact = false,
         }
-        if found.is_empty() {
-            // No value is kept under this type; items made of other sub-attributes have to be looked at.
-            let others = self.rules_of(path).filter(|rule| !rule.is_value()).map(|rule| Translation::wider(self.stored(rule).search));
-            let others: Vec<Translation> = others.collect();
-            return Ok(if others.is_empty() { Translation::exact(Search::nothing()) } else { Translation::any(others) });
-        }
-        Ok(Translation::any(found))
     }
+    // Whether several conditions hold of one and the same item, only looking at it can tell.
+    exact &= found.len() < 2;
+    if found.is_empty() {
+        found.push(Translation::any(rules.iter().map(|rule| stored(rule))));
+    }
+    let all = Translation::all(found);
+    Translation { exact: exact && all.exact, ..all }
 }
 
 fn unsupported(path: &BoundPath) -> ScimError {
     ScimError::bad_request(ScimType::InvalidFilter, format!("{path} cannot be searched for; groups.value can"))
 }
 
-fn is_sub(path: &BoundPath, name: &str) -> bool {
-    path.sub_name() == Some(name)
+/// Whether a user's groups are asked for anywhere.
+fn asks_for_groups(filter: &Filter<BoundPath>) -> bool {
+    match filter {
+        Filter::And(a, b) | Filter::Or(a, b) => asks_for_groups(a) || asks_for_groups(b),
+        Filter::Not(inner) => asks_for_groups(inner),
+        Filter::Present(path) | Filter::Compare { path, .. } | Filter::ValuePath { path, .. } => {
+            path.extension.is_none() && path.attribute.name == "groups"
+        }
+    }
 }
 
 /// Splits a conjunction; false if it is something else.
-fn conjuncts<'a>(filter: &'a Filter<BoundPath>, into: &mut Vec<&'a Filter<BoundPath>>) -> bool {
+fn conjuncts<'a>(filter: &'a Filter<BoundPath>, into: &mut Vec<Condition<'a>>) -> bool {
     match filter {
         Filter::And(a, b) => conjuncts(a, into) && conjuncts(b, into),
-        Filter::Compare { .. } => {
-            into.push(filter);
+        Filter::Compare { path, op, value } => {
+            into.push((path, *op, value));
             true
         }
         Filter::Or(..) | Filter::Not(_) | Filter::Present(_) | Filter::ValuePath { .. } => false,
     }
 }
 
+/// Whether an id is spelt as the directory spells it: an id is compared with its case, a UUID in the directory is not.
+fn is_plain(id: &str) -> bool {
+    !id.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// Entries whose attribute names the entry of a resource.
+fn names_target(attribute: &str, id: &str, targets: &Targets) -> Search {
+    let target = targets.get(id).filter(|_| is_plain(id));
+    target.map_or_else(Search::nothing, |dn| Search::equal(attribute, dn.to_string()))
+}
+
+/// Entries that have a value there. It may be one that SCIM does not show: a name of nobody visible, bytes that are no text.
+fn stored(rule: &Rule) -> Translation {
+    let exact = rule.codec == Codec::Text && rule.definition.is_text();
+    Translation { search: Search::Present(rule.attribute.clone()), exact }
+}
+
 fn compare_rule(rule: &Rule, op: CompareOp, value: &Literal, targets: &Targets) -> Translation {
     let attribute = &rule.attribute;
     let definition = &rule.definition;
-    let stored = || Translation::wider(Search::Present(attribute.clone()));
     match (rule.codec, value) {
-        (Codec::Reference, Literal::String(id)) if rule.is_value() && op == CompareOp::Eq => {
-            Translation::exact(targets.get(id).map_or_else(Search::nothing, |dn| Search::equal(attribute, dn.to_string())))
+        (Codec::Reference, Literal::String(id)) if op == CompareOp::Eq => {
+            Translation { search: names_target(attribute, id, targets), exact: rule.shows_all() }
         }
-        (Codec::Boolean, Literal::Boolean(flag)) if op == CompareOp::Eq && definition.equality => {
-            Translation::wider(Search::equal(attribute, if *flag { "TRUE" } else { "FALSE" }))
+        (Codec::Boolean, Literal::Boolean(flag)) if op == CompareOp::Eq && definition.is_boolean() => {
+            Translation { search: Search::equal(attribute, if *flag { "TRUE" } else { "FALSE" }), exact: rule.shows_all() }
         }
-        (Codec::Text, Literal::String(text)) => {
-            let prepared = prepare(text, true);
-            let searched = matches!(op, CompareOp::Eq | CompareOp::Co | CompareOp::Sw | CompareOp::Ew);
-            if searched && definition.is_ascii() && !text.is_ascii() {
-                return Translation::exact(Search::nothing());
-            }
-            // With several values there, SCIM may show another one than the search found.
-            let sees_all = definition.single_value || rule.path.attribute.multi_valued;
-            let same_case = rule.path.leaf().case_exact == definition.case_exact;
-            let exact = sees_all && same_case && !definition.is_telephone_number();
-            let narrower = definition.case_exact && !rule.path.leaf().case_exact;
-            let piece = || text.clone().into_bytes();
-            let plain = *text == prepared && !text.is_empty() && !definition.is_telephone_number();
-            let search = match op {
-                CompareOp::Eq if definition.equality && !narrower && !prepared.is_empty() => Search::equal(attribute, text),
-                CompareOp::Sw if definition.substrings && !narrower && plain => substring(attribute, Some(piece()), None, None),
-                CompareOp::Co if definition.substrings && !narrower && plain => substring(attribute, None, Some(piece()), None),
-                CompareOp::Ew if definition.substrings && !narrower && plain => substring(attribute, None, None, Some(piece())),
-                _ => return stored(),
-            };
-            Translation { search, exact }
-        }
-        _ => stored(),
+        (Codec::Text, Literal::String(text)) => compare_text(rule, op, text).unwrap_or_else(|| stored(rule).widened()),
+        _ => stored(rule).widened(),
     }
+}
+
+/// A comparison of text that the directory can decide, or at least narrow down.
+fn compare_text(rule: &Rule, op: CompareOp, text: &str) -> Option<Translation> {
+    let attribute = &rule.attribute;
+    let definition = &rule.definition;
+    let case_exact = rule.path.leaf().case_exact;
+    let prepared = prepare(text, case_exact);
+    let (text, exact) = match (definition.equality, case_exact) {
+        // The few letters that become ASCII without their case.
+        (Equality::Telephone, _) if op == CompareOp::Eq && text.is_ascii() => (text, false),
+        (Equality::CaseIgnore | Equality::CaseExact, _) if definition.is_ascii() && !prepared.is_ascii() => {
+            let within = matches!(op, CompareOp::Eq | CompareOp::Co | CompareOp::Sw | CompareOp::Ew);
+            return within.then(|| Translation::exact(Search::nothing()));
+        }
+        (Equality::CaseIgnore, false) if definition.is_ascii() && !text.is_ascii() => (prepared.as_str(), true),
+        (Equality::CaseIgnore, false) | (Equality::CaseExact, true) => (text, true),
+        (Equality::CaseIgnore, true) => (text, false),
+        (Equality::CaseExact, false) | (Equality::Telephone | Equality::None | Equality::Other, _) => return None,
+    };
+    if prepared.is_empty() {
+        return None;
+    }
+    // In pieces of text, space at the ends counts differently from server to server.
+    let pieces = definition.substrings && *text == prepare(text, true);
+    let piece = || Some(text.as_bytes().to_vec());
+    let search = match op {
+        CompareOp::Eq => Search::equal(attribute, text),
+        CompareOp::Sw if pieces => substring(attribute, piece(), None, None),
+        CompareOp::Co if pieces => substring(attribute, None, piece(), None),
+        CompareOp::Ew if pieces => substring(attribute, None, None, piece()),
+        _ => return None,
+    };
+    Some(Translation { search, exact: exact && definition.is_known() && rule.shows_all() })
 }
 
 fn substring(attribute: &str, initial: Option<Vec<u8>>, any: Option<Vec<u8>>, last: Option<Vec<u8>>) -> Search {
@@ -278,25 +348,34 @@ fn substring(attribute: &str, initial: Option<Vec<u8>>, any: Option<Vec<u8>>, la
 fn compare_time(attribute: &str, op: CompareOp, value: &Literal) -> Translation {
     let Literal::String(text) = value else { return Translation::undecided() };
     let Ok(time) = text.parse::<jiff::Timestamp>() else { return Translation::undecided() };
-    let bytes = generalized_time(time).into_bytes();
-    let from = Search::GreaterOrEqual(attribute.to_owned(), bytes.clone());
-    let until = Search::LessOrEqual(attribute.to_owned(), bytes.clone());
+    let whole = time.subsec_nanosecond() == 0;
+    let second = |time: jiff::Timestamp| {
+        // GeneralizedTime has four digits for the year.
+        let in_range = (0..=9999).contains(&jiff::tz::Offset::UTC.to_datetime(time).year());
+        in_range.then(|| generalized_time(time).into_bytes())
+    };
+    let after = || time.checked_add(jiff::SignedDuration::from_secs(1)).ok().and_then(second);
+    let (Some(this), Some(next)) = (second(time), if whole { second(time) } else { after() }) else {
+        return Translation::undecided();
+    };
     let present = || Search::Present(attribute.to_owned());
-    if time.subsec_nanosecond() != 0 {
-        // `from` begins a fraction of a second early, so it finds all that is later; nothing is said of what is earlier.
+    let from = || Search::GreaterOrEqual(attribute.to_owned(), this.clone());
+    let until = || Search::LessOrEqual(attribute.to_owned(), next.clone());
+    if !whole {
+        // Widened to the whole seconds before and after.
         return match op {
-            CompareOp::Gt | CompareOp::Ge => Translation::wider(from),
-            CompareOp::Lt | CompareOp::Le => Translation::wider(until),
+            CompareOp::Gt | CompareOp::Ge => Translation::wider(from()),
+            CompareOp::Lt | CompareOp::Le => Translation::wider(until()),
             CompareOp::Eq => Translation::wider(present()),
             CompareOp::Ne | CompareOp::Co | CompareOp::Sw | CompareOp::Ew => Translation::undecided(),
         };
     }
     match op {
-        CompareOp::Eq => Translation::exact(Search::Equal(attribute.to_owned(), bytes)),
-        CompareOp::Ge => Translation::exact(from),
-        CompareOp::Le => Translation::exact(until),
-        CompareOp::Gt => Translation::exact(Search::all([present(), until.negated()])),
-        CompareOp::Lt => Translation::exact(Search::all([present(), from.negated()])),
+        CompareOp::Eq => Translation::exact(Search::Equal(attribute.to_owned(), this)),
+        CompareOp::Ge => Translation::exact(from()),
+        CompareOp::Le => Translation::exact(until()),
+        CompareOp::Gt => Translation::exact(Search::all([present(), until().negated()])),
+        CompareOp::Lt => Translation::exact(Search::all([present(), from().negated()])),
         CompareOp::Ne | CompareOp::Co | CompareOp::Sw | CompareOp::Ew => Translation::undecided(),
     }
 }

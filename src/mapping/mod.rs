@@ -20,3 +20,6 @@ pub use filter::{Translation, references_in};
 pub use names::{Name, Names, Targets};
 pub use patch::{MemberChange, Plan};
 pub use read::ReadContext;
+
+#[cfg(test)]
+mod tests;

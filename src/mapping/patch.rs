@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::rule::{Codec, Rule};
 use super::ResourceMapping;
+use super::rule::{Codec, Rule};
+use super::write::no_place_for_active;
 use crate::directory::{Modification, ModifyOp};
 use crate::scim::patch::{OpKind, Operation, PatchRequest};
 use crate::scim::{Kind, ScimError};
@@ -40,7 +41,7 @@ impl ResourceMapping {
     pub fn plan(&self, patch: &PatchRequest) -> Result<Plan, ScimError> {
         match self.ty.kind {
             Kind::User => self.user_plan(patch),
-            Kind::Group => Ok(self.group_plan(patch)),
+            Kind::Group => Ok(group_plan(patch)),
         }
     }
 
@@ -71,7 +72,7 @@ impl ResourceMapping {
             return match self.active.change(active) {
                 Some(change) => Ok(Some(change)),
                 None if active => Ok(None),
-                None => Err(self.no_place_for_active()),
+                None => Err(no_place_for_active()),
             };
         }
         let mut rules = self.rules.iter().filter(|rule| rule.path.parent() == path.parent());
@@ -101,34 +102,34 @@ impl ResourceMapping {
             || self.rules.iter().filter(|other| other.attribute.eq_ignore_ascii_case(attribute)).count() > 1
             || rule.path.attribute.required
     }
+}
 
-    fn group_plan(&self, patch: &PatchRequest) -> Plan {
-        // Whether each id is a member in the end.
-        let mut member: HashMap<&str, bool> = HashMap::new();
-        let mut order: Vec<&str> = Vec::new();
-        let mut name = None;
-        for operation in &patch.operations {
-            let target = &operation.target;
-            match (target.path.to_string().as_str(), operation.kind, &operation.value) {
-                ("displayName", OpKind::Add | OpKind::Replace, Some(Value::String(text))) if target.filter.is_none() => {
-                    name = Some(text.clone());
-                }
-                ("members", OpKind::Add | OpKind::Remove, Some(Value::Array(items))) if target.filter.is_none() => {
-                    for item in items {
-                        let Some(id) = item.get("value").and_then(Value::as_str) else { return Plan::ReadModifyWrite };
-                        note(&mut member, &mut order, id, operation.kind == OpKind::Add);
-                    }
-                }
-                ("members", OpKind::Remove, None) => {
-                    let Some(id) = target.filter.as_ref().and_then(only_value) else { return Plan::ReadModifyWrite };
-                    note(&mut member, &mut order, id, false);
-                }
-                _ => return Plan::ReadModifyWrite,
+fn group_plan(patch: &PatchRequest) -> Plan {
+    // Whether each id is a member in the end.
+    let mut member: HashMap<&str, bool> = HashMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    let mut name = None;
+    for operation in &patch.operations {
+        let target = &operation.target;
+        match (target.path.to_string().as_str(), operation.kind, &operation.value) {
+            ("displayName", OpKind::Add | OpKind::Replace, Some(Value::String(text))) if target.filter.is_none() => {
+                name = Some(text.clone());
             }
+            ("members", OpKind::Add | OpKind::Remove, Some(Value::Array(items))) if target.filter.is_none() => {
+                for item in items {
+                    let Some(id) = item.get("value").and_then(Value::as_str) else { return Plan::ReadModifyWrite };
+                    note(&mut member, &mut order, id, operation.kind == OpKind::Add);
+                }
+            }
+            ("members", OpKind::Remove, None) => {
+                let Some(id) = target.filter.as_ref().and_then(only_value) else { return Plan::ReadModifyWrite };
+                note(&mut member, &mut order, id, false);
+            }
+            _ => return Plan::ReadModifyWrite,
         }
-        let ids = |wanted: bool| order.iter().filter(|id| member.get(**id) == Some(&wanted)).map(|id| (*id).to_owned()).collect();
-        Plan::Members { change: MemberChange { add: ids(true), remove: ids(false) }, name }
     }
+    let ids = |wanted: bool| order.iter().filter(|id| member.get(**id) == Some(&wanted)).map(|id| (*id).to_owned()).collect();
+    Plan::Members { change: MemberChange { add: ids(true), remove: ids(false) }, name }
 }
 
 fn note<'a>(member: &mut HashMap<&'a str, bool>, order: &mut Vec<&'a str>, id: &'a str, is_member: bool) {

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::ResourceMapping;
 use super::names::{Name, Names};
 use super::rule::{Codec, Rule};
-use super::ResourceMapping;
 use crate::directory::{Dn, Entry, instant};
 use crate::scim::text::prepare;
 use crate::scim::{BoundPath, Kind, Projection, Resource};
@@ -99,7 +99,7 @@ impl ResourceMapping {
             if rule.codec == Codec::Reference {
                 self.read_reference(rule, entry, context, &mut resource);
             } else {
-                self.read_rule(rule, entry, &mut resource);
+                read_rule(rule, entry, &mut resource);
             }
         }
         self.mark_primary(&mut resource);
@@ -135,7 +135,8 @@ impl ResourceMapping {
             }
             done.push(&rule.path.attribute.name);
             let mut items = take_items(resource, &rule.path);
-            let text = |item: &Map<String, Value>, sub: &str| item.get(sub).and_then(Value::as_str).map(|text| prepare(text, false));
+            let text =
+                |item: &Map<String, Value>, sub: &str| item.get(sub).and_then(Value::as_str).map(|text| prepare(text, false));
             let rank = |item: &Map<String, Value>| {
                 (text(item, "type").as_deref() != Some("work"), user_name.is_none() || text(item, "value") != user_name)
             };
@@ -164,34 +165,6 @@ impl ResourceMapping {
         meta.into()
     }
 
-    fn read_rule(&self, rule: &Rule, entry: &Entry, resource: &mut Resource) {
-        // The value in the entry's own name goes before others: it is the one that names it.
-        let named = entry.dn.rdn().and_then(|rdn| rdn.value(&rule.attribute));
-        let stored = entry.values(&rule.attribute);
-        let first = stored.iter().find(|value| named.is_some_and(|named| named.as_bytes() == value.as_slice())).or(stored.first());
-        let Some(first) = first else { return };
-        let path = &rule.path;
-        match (&path.sub, path.attribute.multi_valued) {
-            (None, false) => set_some(resource, path, rule.read(first)),
-            (None, true) => resource.set(path, stored.iter().filter_map(|value| rule.read(value)).collect()),
-            (Some(sub), false) => {
-                if let Some(value) = rule.read(first) {
-                    let mut object = take_object(resource, path);
-                    object.insert(sub.name.clone(), value);
-                    resource.set(path, object.into());
-                }
-            }
-            (Some(sub), true) => {
-                let mut items = take_items(resource, path);
-                let values = if rule.is_value() { stored } else { std::slice::from_ref(first) };
-                for (n, value) in values.iter().filter_map(|value| rule.read(value)).enumerate() {
-                    set_in_item(&mut items, rule.item.as_deref(), n, &sub.name, value);
-                }
-                resource.set(path, items.into_iter().map(Value::Object).collect());
-            }
-        }
-    }
-
     fn read_reference(&self, rule: &Rule, entry: &Entry, context: ReadContext<'_>, resource: &mut Resource) {
         let targets = self.targets(rule, entry);
         let names = targets.iter().filter_map(|dn| context.names.get(&dn.key()));
@@ -211,6 +184,35 @@ impl ResourceMapping {
                 object.insert("displayName".to_owned(), (**display).into());
             }
             resource.set(&rule.path, object.into());
+        }
+    }
+}
+
+fn read_rule(rule: &Rule, entry: &Entry, resource: &mut Resource) {
+    // The value in the entry's own name goes before others: it is the one that names it.
+    let named = entry.dn.rdn().and_then(|rdn| rdn.value(&rule.attribute));
+    let stored = entry.values(&rule.attribute);
+    let named = named.map(|named| rule.key(named.as_bytes()));
+    let first = stored.iter().find(|value| named.as_ref().is_some_and(|named| *named == rule.key(value))).or(stored.first());
+    let Some(first) = first else { return };
+    let path = &rule.path;
+    match (&path.sub, path.attribute.multi_valued) {
+        (None, false) => set_some(resource, path, rule.read(first)),
+        (None, true) => resource.set(path, stored.iter().filter_map(|value| rule.read(value)).collect::<Vec<_>>().into()),
+        (Some(sub), false) => {
+            if let Some(value) = rule.read(first) {
+                let mut object = take_object(resource, path);
+                object.insert(sub.name.clone(), value);
+                resource.set(path, object.into());
+            }
+        }
+        (Some(sub), true) => {
+            let mut items = take_items(resource, path);
+            let values = if rule.is_value() { stored } else { std::slice::from_ref(first) };
+            for (n, value) in values.iter().filter_map(|value| rule.read(value)).enumerate() {
+                set_in_item(&mut items, rule.item.as_deref(), n, &sub.name, value);
+            }
+            resource.set(path, items.into_iter().map(Value::Object).collect());
         }
     }
 }

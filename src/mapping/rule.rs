@@ -1,11 +1,11 @@
 //! One line of an attribute map.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
+use serde_json::Number;
 
-use crate::directory::{AttributeType, generalized_time, instant};
+use crate::directory::{AttributeType, Dn, Equality, generalized_time, instant};
 use crate::scim::filter::{CompareOp, Filter, Literal};
+use crate::scim::text::prepare;
 use crate::scim::{AttrType, BoundPath, Budgets, Dialect, ResourceType};
 
 /// How a value looks on either side.
@@ -15,8 +15,10 @@ pub(super) enum Codec {
     Text,
     /// A JSON boolean; TRUE or FALSE there.
     Boolean,
-    /// A JSON number; its digits there.
+    /// A JSON number without a fraction; its digits there.
     Integer,
+    /// A JSON number; the same text there.
+    Decimal,
     /// An RFC 3339 time; GeneralizedTime there.
     Instant,
     /// Base64; bytes there.
@@ -49,40 +51,80 @@ impl MapPath {
     /// Reads `name`, `name.sub` or `name[type eq "x"].sub`, with or without a schema URI.
     pub(super) fn parse(text: &str, ty: &ResourceType) -> Result<Self, String> {
         let unknown = |path: &str| format!("`{path}` is no attribute of the {} schemas", ty.kind.name());
-        let Some((name, rest)) = text.split_once('[') else {
-            return ty.resolve_str(text).map(|path| Self { path, item: None }).ok_or_else(|| unknown(text));
-        };
-        let form = || format!("`{text}` is not of the form attribute[type eq \"…\"].sub-attribute");
-        let (inner, sub) = rest.split_once("].").ok_or_else(form)?;
-        let path = ty.resolve_str(&format!("{name}.{sub}")).ok_or_else(|| unknown(text))?;
-        let mut dialect = Dialect::default();
-        match Filter::parse(inner, &Budgets::default(), &mut dialect) {
-            Ok(Filter::Compare { path: on, op: CompareOp::Eq, value: Literal::String(item) })
-                if on.text.eq_ignore_ascii_case("type") && path.attribute.multi_valued =>
-            {
-                Ok(Self { path, item: Some(item) })
+        let (path, item) = match text.split_once('[') {
+            None => (ty.resolve_str(text).ok_or_else(|| unknown(text))?, None),
+            Some((name, rest)) => {
+                let form = || format!("`{text}` is not of the form attribute[type eq \"…\"].sub-attribute");
+                let (inner, sub) = rest.split_once("].").ok_or_else(form)?;
+                let path = ty.resolve_str(&format!("{name}.{sub}")).ok_or_else(|| unknown(text))?;
+                let item = item(inner, &path).ok_or_else(form)?;
+                (path, Some(item))
             }
-            _ => Err(form()),
+        };
+        let elsewhere = match path.attribute.name.as_str() {
+            _ if path.extension.is_some() => None,
+            "active" => Some("is kept where users.active says"),
+            "id" | "meta" | "schemas" => Some("is the gateway's own"),
+            "groups" => Some("comes from the members of groups"),
+            "password" => Some("is not stored"),
+            _ => None,
+        };
+        if let Some(why) = elsewhere {
+            return Err(format!("`{text}` cannot be mapped: it {why}"));
         }
+        if path.leaf().kind == AttrType::Complex {
+            let subs: Vec<&str> = path.attribute.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
+            return Err(format!("`{text}` has parts, name one of them: {}", subs.join(", ")));
+        }
+        Ok(Self { path, item })
     }
 }
 
+/// The type in `type eq "x"`, in the schema's own case where it suggests it.
+fn item(condition: &str, path: &BoundPath) -> Option<String> {
+    let kind = path.attribute.sub("type").filter(|_| path.attribute.multi_valued)?;
+    match Filter::parse(condition, &Budgets::default(), &mut Dialect::default()) {
+        Ok(Filter::Compare { path: on, op: CompareOp::Eq, value: Literal::String(item) })
+            if on.text.eq_ignore_ascii_case("type") && !item.is_empty() =>
+        {
+            let canonical = kind.canonical_values.iter().find(|value| value.eq_ignore_ascii_case(&item));
+            Some(canonical.cloned().unwrap_or(item))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the path is the `value` of a reference to another resource.
+fn refers(path: &BoundPath) -> bool {
+    path.sub_name() == Some("value") && path.attribute.sub("$ref").is_some()
+}
+
 impl Rule {
-    pub(super) fn new(left: MapPath, attribute: String, definition: AttributeType) -> Self {
+    /// Pairs the two sides; the error says why they do not fit.
+    pub(super) fn new(left: MapPath, attribute: String, definition: AttributeType) -> Result<Self, String> {
         let codec = match left.path.leaf().kind {
-            _ if definition.is_dn() => Codec::Reference,
-            AttrType::String | AttrType::Reference | AttrType::Decimal | AttrType::Complex => Codec::Text,
+            _ if refers(&left.path) => {
+                if definition.is_known() && !definition.is_dn() {
+                    return Err(format!("it refers to other entries, and `{attribute}` does not hold names of entries"));
+                }
+                Codec::Reference
+            }
+            _ if definition.is_dn() => {
+                return Err(format!("`{attribute}` holds names of entries, which only a reference can be"));
+            }
+            AttrType::String | AttrType::Reference | AttrType::Complex => Codec::Text,
             AttrType::Boolean => Codec::Boolean,
             AttrType::Integer => Codec::Integer,
+            AttrType::Decimal => Codec::Decimal,
             AttrType::DateTime => Codec::Instant,
             AttrType::Binary => Codec::Binary,
         };
-        Self { path: left.path, item: left.item, attribute, definition, codec }
+        Ok(Self { path: left.path, item: left.item, attribute, definition, codec })
     }
 
     /// Whether many values in the directory are many values in SCIM.
     pub(super) fn is_multi(&self) -> bool {
-        self.path.attribute.multi_valued && !self.definition.single_value
+        self.path.attribute.multi_valued && self.is_value() && !self.definition.single_value
     }
 
     /// Whether the path is the attribute's `value`, or the attribute itself.
@@ -90,14 +132,29 @@ impl Rule {
         self.path.sub.as_ref().is_none_or(|sub| sub.name == "value")
     }
 
+    /// Whether SCIM shows every value that the directory holds, not just one of them.
+    pub(super) fn shows_all(&self) -> bool {
+        self.definition.single_value || self.is_multi()
+    }
+
+    /// Two values of one key are the same to the directory: it does not hold both.
+    pub(super) fn key(&self, value: &[u8]) -> Vec<u8> {
+        match std::str::from_utf8(value).map(str::parse::<Dn>) {
+            Ok(Ok(dn)) if self.codec == Codec::Reference => dn.key().as_str().as_bytes().to_vec(),
+            _ => key(self.definition.equality, value),
+        }
+    }
+
     /// A value of the directory as JSON; `None` if it does not fit. References are not read here.
     pub(super) fn read(&self, value: &[u8]) -> Option<serde_json::Value> {
         use base64::Engine as _;
         let text = || std::str::from_utf8(value).ok();
         match self.codec {
-            Codec::Text => text().map(Into::into),
+            // Some directories hold empty values, which are none in SCIM.
+            Codec::Text => text().filter(|text| !text.is_empty()).map(Into::into),
             Codec::Boolean => text().map(|text| text.eq_ignore_ascii_case("TRUE").into()),
-            Codec::Integer => text().and_then(|text| i64::from_str(text).ok()).map(Into::into),
+            Codec::Integer => text().and_then(number).filter(|number| !number.is_f64()).map(Into::into),
+            Codec::Decimal => text().and_then(number).map(Into::into),
             Codec::Instant => text().and_then(instant).map(|time| time.to_string().into()),
             Codec::Binary => Some(base64::engine::general_purpose::STANDARD.encode(value).into()),
             Codec::Reference => None,
@@ -108,13 +165,9 @@ impl Rule {
     pub(super) fn write(&self, value: &serde_json::Value) -> Option<Vec<u8>> {
         use base64::Engine as _;
         match self.codec {
-            Codec::Text => match value {
-                serde_json::Value::String(text) => Some(text.as_bytes().to_vec()),
-                serde_json::Value::Number(number) => Some(number.to_string().into_bytes()),
-                _ => None,
-            },
+            Codec::Text => value.as_str().map(|text| text.as_bytes().to_vec()),
             Codec::Boolean => value.as_bool().map(|flag| if flag { b"TRUE".to_vec() } else { b"FALSE".to_vec() }),
-            Codec::Integer => value.as_i64().map(|number| number.to_string().into_bytes()),
+            Codec::Integer | Codec::Decimal => value.as_number().map(|number| number.to_string().into_bytes()),
             Codec::Instant => {
                 let time: Timestamp = value.as_str()?.parse().ok()?;
                 Some(generalized_time(time).into_bytes())
@@ -122,5 +175,21 @@ impl Rule {
             Codec::Binary => base64::engine::general_purpose::STANDARD.decode(value.as_str()?).ok(),
             Codec::Reference => None,
         }
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
+    let whole = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
+    whole.ok().or_else(|| Number::from_f64(text.parse().ok()?))
+}
+
+/// A value in the form in which an equality rule compares it.
+pub(super) fn key(equality: Equality, value: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(value) else { return value.to_vec() };
+    match equality {
+        Equality::CaseIgnore => prepare(text, false).into_bytes(),
+        Equality::CaseExact => prepare(text, true).into_bytes(),
+        Equality::Telephone => text.to_lowercase().replace([' ', '-'], "").into_bytes(),
+        Equality::None | Equality::Other => value.to_vec(),
     }
 }

@@ -39,8 +39,8 @@ impl ResourceMapping {
     /// The entry a new resource becomes.
     pub fn new_entry(&self, resource: &Resource, targets: &Targets) -> Result<Entry, ScimError> {
         let attributes = self.values(resource, targets)?;
-        let named = attributes.iter().find(|(name, _)| self.rdn == *name.as_str()).and_then(|(_, values)| values.first());
-        let name = named.and_then(|value| std::str::from_utf8(value).ok()).filter(|name| !name.trim().is_empty());
+        let named = self.naming_value(self.rdn.as_str(), resource, &attributes);
+        let name = named.as_deref().and_then(|value| std::str::from_utf8(value).ok()).filter(|name| !name.trim().is_empty());
         let name = name.ok_or_else(|| self.nameless())?;
         let mut entry = Entry::new(self.base.child(Rdn::new(self.rdn.clone(), name)));
         entry.push("objectClass", self.object_classes.iter().map(|class| class.as_bytes().to_vec()));
@@ -62,17 +62,9 @@ impl ResourceMapping {
             entry.push_text(attribute, value);
         }
         if !active && self.active == Active::Nowhere {
-            return Err(self.no_place_for_active());
+            return Err(no_place_for_active());
         }
         Ok(entry)
-    }
-
-    pub(super) fn no_place_for_active(&self) -> ScimError {
-        ScimError::bad_request(
-            ScimType::InvalidValue,
-            "active: this directory has no place to keep a disabled account; the administrator of scimgate can load the ppolicy \
-             overlay or scimgate's schema into it, or set users.active",
-        )
     }
 
     fn nameless(&self) -> ScimError {
@@ -83,17 +75,15 @@ impl ResourceMapping {
         )
     }
 
-    /// Every mapped attribute's values as the resource has them, what the object class demands filled in.
+    /// Every mapped attribute's values as the resource has them, what the object class demands filled in. What the directory would
+    /// take for the same value is there once.
     pub(super) fn values(&self, resource: &Resource, targets: &Targets) -> Result<Attributes, ScimError> {
         let mut attributes = Attributes::new();
+        let mut seen: HashSet<(&str, Vec<u8>)> = HashSet::new();
         for rule in &self.rules {
-            let values = self.rule_values(rule, resource, targets)?;
-            let place = attributes.entry(rule.attribute.clone()).or_default();
-            for value in values {
-                if !place.contains(&value) || rule.codec == Codec::Reference {
-                    place.push(value);
-                }
-            }
+            let mut values = self.rule_values(rule, resource, targets)?;
+            values.retain(|value| seen.insert((&rule.attribute, rule.key(value))));
+            attributes.entry(rule.attribute.clone()).or_default().extend(values);
         }
         for (attribute, templates) in &self.fallback {
             let missing = attributes.get(attribute).is_none_or(Vec::is_empty);
@@ -107,9 +97,7 @@ impl ResourceMapping {
 
     fn rule_values(&self, rule: &Rule, resource: &Resource, targets: &Targets) -> Result<Vec<Vec<u8>>, ScimError> {
         if rule.codec == Codec::Reference {
-            let mut seen = HashSet::new();
             let names = ids(rule, resource).into_iter().filter_map(|id| targets.get(id));
-            let names = names.filter(|dn| seen.insert(dn.key()));
             return Ok(names.map(|dn| dn.to_string().into_bytes()).collect());
         }
         let Some(value) = resource.attribute(&rule.path) else { return Ok(Vec::new()) };
@@ -125,7 +113,7 @@ impl ResourceMapping {
             }
             (Some(sub), one) => one.get(&sub.name).into_iter().collect(),
         };
-        let limit = if rule.is_multi() && rule.is_value() { usize::MAX } else { 1 };
+        let limit = if rule.is_multi() { usize::MAX } else { 1 };
         let write = |value: &Value| {
             rule.write(value).filter(|bytes| !bytes.is_empty()).ok_or_else(|| {
                 ScimError::bad_request(ScimType::InvalidValue, format!("{}: the value does not fit this attribute", rule.path))
@@ -137,31 +125,59 @@ impl ResourceMapping {
     /// Whether an item of a list is kept by this rule: by its type; one without a type goes where work items go.
     fn keeps(&self, rule: &Rule, item: &Value) -> bool {
         let Some(wanted) = rule.item.as_deref() else { return true };
-        match item.get("type").and_then(Value::as_str) {
-            Some(kind) => kind.eq_ignore_ascii_case(wanted),
-            None => {
-                let siblings = || self.rules.iter().filter(|other| other.path == rule.path).filter_map(|other| other.item.as_deref());
-                let default = siblings().find(|kind| *kind == "work").or_else(|| siblings().next());
-                default == Some(wanted)
-            }
+        if let Some(kind) = item.get("type").and_then(Value::as_str) {
+            return kind.eq_ignore_ascii_case(wanted);
         }
+        let siblings = || self.rules.iter().filter(|other| other.path == rule.path).filter_map(|other| other.item.as_deref());
+        let default = siblings().find(|kind| *kind == "work").or_else(|| siblings().next());
+        default == Some(wanted)
+    }
+
+    /// The value of a naming attribute that says what the entry is called. Of several SCIM attributes kept there it is the one of
+    /// a single value, for that is how it is read.
+    fn naming_value(&self, attribute: &str, resource: &Resource, attributes: &Attributes) -> Option<Vec<u8>> {
+        let mut kept = self.rules.iter().filter(|rule| rule.attribute == attribute);
+        let single = kept.find(|rule| !rule.path.attribute.multi_valued);
+        let own = single.and_then(|rule| rule.write(resource.values(&rule.path).first()?));
+        own.or_else(|| attributes.get(attribute).and_then(|values| values.first()).cloned())
     }
 
     /// The RDN the entry should have, where a mapped attribute that names it has another value now.
-    pub(super) fn new_rdn(&self, dn: &Dn, old: &Attributes, new: &Attributes) -> Result<Option<Rdn>, ScimError> {
+    pub(super) fn new_rdn(
+        &self,
+        dn: &Dn,
+        (old, before): (&Resource, &Attributes),
+        (new, after): (&Resource, &Attributes),
+    ) -> Result<Option<Rdn>, ScimError> {
         let Some(rdn) = dn.rdn() else { return Ok(None) };
         let mut changed = rdn.clone();
         for ava in rdn.avas() {
-            let of = |attributes: &Attributes| {
-                attributes.iter().find(|(name, _)| ava.attribute == *name.as_str()).and_then(|(_, values)| values.first()).cloned()
+            let rules = || self.rules.iter().filter(|rule| ava.attribute == *rule.attribute);
+            let Some(rule) = rules().next() else { continue };
+            let attribute = rule.attribute.as_str();
+            let (was, is) = (self.naming_value(attribute, old, before), self.naming_value(attribute, new, after));
+            // Of many values any may name the entry, as long as it is one of them.
+            let among = |values: &Vec<Vec<u8>>| {
+                let named = ava.text().map(|text| rule.key(text.as_bytes()));
+                values.iter().any(|value| Some(rule.key(value)) == named)
             };
-            if of(old) != of(new) {
-                let value = of(new).and_then(|value| String::from_utf8(value).ok()).filter(|value| !value.trim().is_empty());
-                changed = changed.with_value(ava.attribute.as_str(), &value.ok_or_else(|| self.nameless())?);
+            let multi = rules().all(|rule| rule.path.attribute.multi_valued);
+            let stays = if multi { after.get(attribute).is_some_and(among) } else { was == is };
+            if !stays {
+                let value = is.and_then(|value| String::from_utf8(value).ok()).filter(|value| !value.trim().is_empty());
+                changed = changed.with_value(attribute, &value.ok_or_else(|| self.nameless())?);
             }
         }
         Ok((changed != *rdn).then_some(changed))
     }
+}
+
+pub(super) fn no_place_for_active() -> ScimError {
+    ScimError::bad_request(
+        ScimType::InvalidValue,
+        "active: this directory has no place to keep a disabled account; the administrator of scimgate can load the ppolicy \
+         overlay or scimgate's schema into it, or set users.active",
+    )
 }
 
 /// The `value` sub-attributes of a reference.
@@ -182,7 +198,8 @@ fn fill(template: &Template, resource: &Resource) -> Option<String> {
 
 /// One `@` with something on both sides and no space or control character. More is for the mail system to say.
 fn is_email(text: &str) -> bool {
-    let sides = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    let sides =
+        text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     sides && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
