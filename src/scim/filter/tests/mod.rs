@@ -1,3 +1,4 @@
 mod binding;
 mod grammar;
 mod matching;
+mod second_opinion;
