@@ -46,10 +46,17 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     Timestamp::from_nanosecond(start.as_nanosecond() + nanoseconds).ok()
 }
 
-/// Prints an instant as GeneralizedTime in UTC, to the second.
-pub fn generalized_time(instant: Timestamp) -> String {
+/// Prints an instant as GeneralizedTime in UTC, with the fraction of its second if it has one. `None` for a year that has not
+/// four digits.
+pub fn generalized_time(instant: Timestamp) -> Option<String> {
     let utc = Offset::UTC.to_datetime(instant);
-    format!("{:04}{:02}{:02}{:02}{:02}{:02}Z", utc.year(), utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second())
+    let year = u16::try_from(utc.year()).ok()?;
+    let fraction = match utc.subsec_nanosecond() {
+        0 => String::new(),
+        nanoseconds => format!(".{nanoseconds:09}").trim_end_matches('0').to_owned(),
+    };
+    let (month, day, hour, minute, second) = (utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second());
+    Some(format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}{fraction}Z"))
 }
 
 #[cfg(test)]
@@ -76,6 +83,9 @@ mod tests {
 
     #[test]
     fn prints_what_it_reads() {
-        assert_eq!(generalized_time(instant("20260101000000Z").unwrap()), "20260101000000Z");
+        for text in ["20260101000000Z", "19691231235959.5Z", "00000101000000Z", "20261124131128.000000001Z"] {
+            assert_eq!(instant(text).and_then(generalized_time).as_deref(), Some(text));
+        }
+        assert_eq!(generalized_time("-000001-12-31T23:59:59Z".parse().unwrap()), None);
     }
 }

@@ -39,8 +39,14 @@ impl ResourceMapping {
         let mut modifications = Vec::new();
         let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for name in names {
-            let Some(rule) = self.rules.iter().find(|rule| rule.attribute == *name) else { continue };
             let (old, new) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
+            let Some(rule) = self.rules.iter().find(|rule| rule.attribute == *name) else {
+                // Filled in for the class alone: it follows what it was made of, unless somebody gave it another value.
+                if old != new && entry.values(name) == old.as_slice() {
+                    modifications.push(Modification::new(ModifyOp::Replace, name, new.clone()));
+                }
+                continue;
+            };
             if old != new {
                 let mut stored = entry.values(name).to_vec();
                 // The client saw these; what was only filled in on reading is not in the entry.

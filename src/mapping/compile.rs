@@ -11,7 +11,7 @@ use crate::directory::profile::Profile;
 use crate::directory::{
     AttributeName, AttributeType, Capabilities, Dn, Entry, Equality, Filter, InvalidAttributeName, Modification, ModifyOp,
 };
-use crate::scim::{BoundPath, Kind, Resource, ResourceType, SchemaRegistry};
+use crate::scim::{BoundPath, Keep, Kind, Resource, ResourceType, SchemaRegistry};
 
 /// The object class of `config/schema/`.
 const OUR_CLASS: &str = "scimgateResource";
@@ -138,11 +138,11 @@ impl Mapping {
         let own_class = capabilities.schema.has_class(OUR_CLASS).then_some(ours);
         let other_mark = mark.iter().filter(|mark| own_class.as_ref().is_none_or(|own| !own.is(mark)));
         let ownership: Vec<Mark> = own_class.iter().chain(other_mark).cloned().collect();
-        let users = work.rules(registry.get(Kind::User), &config.users, &ownership, user_map);
-        let groups = work.rules(registry.get(Kind::Group), &config.groups, &ownership, group_map);
+        let active = work.active();
+        let users = work.rules(registry.get(Kind::User), &config.users, (&ownership, &active), user_map);
+        let groups = work.rules(registry.get(Kind::Group), &config.groups, (&ownership, &Active::Nowhere), group_map);
         let user_rdn = work.rdn("users", &config.users, &users);
         let group_rdn = work.rdn("groups", &config.groups, &groups);
-        let active = work.active();
         let held = |rules: &[Rule], path: &BoundPath| {
             rules.iter().any(|rule| {
                 let same_attribute = rule.path.parent() == path.parent();
@@ -159,13 +159,18 @@ impl Mapping {
                         }))
             })
         };
+        let keep = |rules: &[Rule], path: &BoundPath| match types(rules, path) {
+            _ if !held(rules, path) => Keep::No,
+            Some(types) => Keep::Suggesting(types),
+            None => Keep::Yes,
+        };
         let registry = Arc::new(registry.narrowed(|kind, path| match kind {
             Kind::User => match path.attribute.name.as_str() {
                 // Without a place for it every account is active, and to disable one is refused, not passed over.
-                "active" | "groups" => true,
-                _ => held(&users, path),
+                "active" | "groups" => Keep::Yes,
+                _ => keep(&users, path),
             },
-            Kind::Group => held(&groups, path),
+            Kind::Group => keep(&groups, path),
         }));
         let (Some(user_rdn), Some(group_rdn), true) = (user_rdn, group_rdn, work.errors.is_empty()) else {
             return Err(MappingError(work.errors));
@@ -204,6 +209,16 @@ impl Mapping {
             Kind::Group => &self.groups,
         }
     }
+}
+
+/// The types of the items that are kept, where a path is the `type` of such: a client that follows the schema sends no others.
+fn types(rules: &[Rule], path: &BoundPath) -> Option<Vec<String>> {
+    let sub = path.sub.as_ref().filter(|sub| sub.name == "type")?;
+    let items = rules.iter().filter(|rule| rule.path.parent() == path.parent()).filter_map(|rule| rule.item.as_ref());
+    let items: std::collections::BTreeSet<&String> = items.collect();
+    let suggested = sub.canonical_values.iter().filter(|value| items.contains(value));
+    let others = items.iter().copied().filter(|item| !sub.canonical_values.contains(item));
+    (!items.is_empty()).then(|| suggested.chain(others).cloned().collect())
 }
 
 /// The object classes a new entry has.
@@ -299,7 +314,13 @@ impl Work<'_> {
         }
     }
 
-    fn rules(&mut self, ty: &ResourceType, container: &ContainerConfig, ownership: &[Mark], map: &MapFile) -> Vec<Rule> {
+    fn rules(
+        &mut self,
+        ty: &ResourceType,
+        container: &ContainerConfig,
+        (ownership, active): (&[Mark], &Active),
+        map: &MapFile,
+    ) -> Vec<Rule> {
         let classes = classes(container, ownership);
         let own = container.attributes.iter().map(|(path, attribute)| (path.as_str(), attribute.as_str()));
         let built_in =
@@ -359,6 +380,24 @@ impl Work<'_> {
             }
             // The name the directory answers with, whatever it is called here.
             let name = self.name(attribute, &rules);
+            // What a client may set must not say whether the account works, or whether it is managed.
+            let is_it = |taken: &str| taken.eq_ignore_ascii_case(&name);
+            let use_of_it = if is_it("objectClass") || ownership.iter().any(|mark| is_it(&mark.attribute)) {
+                Some("which entries are managed")
+            } else {
+                active.attribute().filter(|taken| is_it(taken)).map(|_| "whether an account is active")
+            };
+            match use_of_it {
+                None => {}
+                Some(what) if built_in => {
+                    self.remarks.push(format!("{text} is not served: {name} says {what}"));
+                    continue;
+                }
+                Some(what) => {
+                    self.errors.push(format!("{section}: {text}: `{name}` says {what}, so no SCIM attribute can be kept there"));
+                    continue;
+                }
+            }
             match Rule::new(left, name, definition) {
                 Ok(rule) => rules.push(rule),
                 Err(error) => self.errors.push(format!("{section}: {text}: {error}")),

@@ -1,11 +1,18 @@
 //! From a SCIM filter to a search filter.
 //!
 //! A part that the directory cannot decide exactly as SCIM would is widened: the search then finds at least what matches, and
-//! the SCIM filter is evaluated on what was found.
+//! the SCIM filter is evaluated on what was found. Where the directory decides, it is its comparison that counts: it also takes
+//! two ways to write one character for the same, and may not know the case of the rarest scripts.
+//!
+//! No filter item may be Undefined (RFC 4511 section 4.5.1.7), for then its negation is too: a value that does not fit the
+//! attribute's syntax is not asked for.
+
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ResourceMapping;
 use super::names::Targets;
-use super::rule::{Codec, Rule};
+use super::rule::{Codec, Rule, refers};
 use crate::directory::{Equality, Filter as Search, generalized_time};
 use crate::scim::filter::{CompareOp, Filter, Literal};
 use crate::scim::{BoundPath, Kind, ScimError, ScimType, text::prepare};
@@ -83,9 +90,7 @@ pub fn references_in(filter: &Filter<BoundPath>) -> Vec<&str> {
     match filter {
         Filter::And(a, b) | Filter::Or(a, b) => references_in(a).into_iter().chain(references_in(b)).collect(),
         Filter::Not(inner) | Filter::ValuePath { filter: inner, .. } => references_in(inner),
-        Filter::Compare { path, op: CompareOp::Eq | CompareOp::Ne, value: Literal::String(id) }
-            if matches!(path.attribute.name.as_str(), "members" | "groups" | "manager") && path.sub_name() == Some("value") =>
-        {
+        Filter::Compare { path, op: CompareOp::Eq | CompareOp::Ne, value: Literal::String(id) } if refers(path) => {
             vec![id]
         }
         Filter::Compare { .. } | Filter::Present(_) => Vec::new(),
@@ -344,25 +349,21 @@ fn substring(attribute: &str, initial: Option<Vec<u8>>, any: Option<Vec<u8>>, la
     Search::Substring { attribute: attribute.to_owned(), initial, any: any.into_iter().collect(), last }
 }
 
-/// Times are kept to the second; a comparison with a fraction is decided on what is found.
+/// Most directories note times to the second: a comparison with a fraction is widened to whole ones and decided on what is found.
 fn compare_time(attribute: &str, op: CompareOp, value: &Literal) -> Translation {
     let Literal::String(text) = value else { return Translation::undecided() };
-    let Ok(time) = text.parse::<jiff::Timestamp>() else { return Translation::undecided() };
-    let whole = time.subsec_nanosecond() == 0;
-    let second = |time: jiff::Timestamp| {
-        // GeneralizedTime has four digits for the year.
-        let in_range = (0..=9999).contains(&jiff::tz::Offset::UTC.to_datetime(time).year());
-        in_range.then(|| generalized_time(time).into_bytes())
+    let Ok(time) = text.parse::<Timestamp>() else { return Translation::undecided() };
+    let into = Offset::UTC.to_datetime(time).subsec_nanosecond();
+    let whole = into == 0;
+    let at = |seconds: i64| {
+        let shift = SignedDuration::new(seconds, 0) - SignedDuration::from_nanos(into.into());
+        time.checked_add(shift).ok().and_then(generalized_time).map(String::into_bytes)
     };
-    let after = || time.checked_add(jiff::SignedDuration::from_secs(1)).ok().and_then(second);
-    let (Some(this), Some(next)) = (second(time), if whole { second(time) } else { after() }) else {
-        return Translation::undecided();
-    };
+    let (Some(this), Some(next)) = (at(0), at(i64::from(!whole))) else { return Translation::undecided() };
     let present = || Search::Present(attribute.to_owned());
     let from = || Search::GreaterOrEqual(attribute.to_owned(), this.clone());
     let until = || Search::LessOrEqual(attribute.to_owned(), next.clone());
     if !whole {
-        // Widened to the whole seconds before and after.
         return match op {
             CompareOp::Gt | CompareOp::Ge => Translation::wider(from()),
             CompareOp::Lt | CompareOp::Le => Translation::wider(until()),

@@ -209,9 +209,15 @@ fn read_rule(rule: &Rule, entry: &Entry, resource: &mut Resource) {
         (Some(sub), true) => {
             let mut items = take_items(resource, path);
             let values = if rule.is_value() { stored } else { std::slice::from_ref(first) };
-            for (n, value) in values.iter().filter_map(|value| rule.read(value)).enumerate() {
-                set_in_item(&mut items, rule.item.as_deref(), n, &sub.name, value);
+            let mut values = values.iter().filter_map(|value| rule.read(value));
+            // What is kept in several attributes meets in one item: the nth value in the nth item of its type.
+            let kind = rule.item.as_deref();
+            let of_type = items.iter_mut().filter(|item| item.get("type").and_then(Value::as_str) == kind);
+            for (item, value) in of_type.zip(values.by_ref()) {
+                item.insert(sub.name.clone(), value);
             }
+            let kind = kind.map(|kind| ("type".to_owned(), Value::from(kind)));
+            items.extend(values.map(|value| kind.iter().cloned().chain([(sub.name.clone(), value)]).collect()));
             resource.set(path, items.into_iter().map(Value::Object).collect());
         }
     }
@@ -249,15 +255,4 @@ fn take_items(resource: &mut Resource, path: &BoundPath) -> Vec<Map<String, Valu
         _ => None,
     });
     objects.collect()
-}
-
-/// Sets a sub-attribute of the nth item of a type, made if there is none: what is kept in several attributes meets in one item.
-fn set_in_item(items: &mut Vec<Map<String, Value>>, kind: Option<&str>, n: usize, sub: &str, value: Value) {
-    let of_type = |item: &&mut Map<String, Value>| item.get("type").and_then(Value::as_str) == kind;
-    if let Some(item) = items.iter_mut().filter(of_type).nth(n) {
-        item.insert(sub.to_owned(), value);
-        return;
-    }
-    let kind = kind.map(|kind| ("type".to_owned(), Value::from(kind)));
-    items.push(kind.into_iter().chain([(sub.to_owned(), value)]).collect());
 }

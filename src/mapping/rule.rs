@@ -95,7 +95,7 @@ fn item(condition: &str, path: &BoundPath) -> Option<String> {
 }
 
 /// Whether the path is the `value` of a reference to another resource.
-fn refers(path: &BoundPath) -> bool {
+pub(super) fn refers(path: &BoundPath) -> bool {
     path.sub_name() == Some("value") && path.attribute.sub("$ref").is_some()
 }
 
@@ -170,7 +170,7 @@ impl Rule {
             Codec::Integer | Codec::Decimal => value.as_number().map(|number| number.to_string().into_bytes()),
             Codec::Instant => {
                 let time: Timestamp = value.as_str()?.parse().ok()?;
-                Some(generalized_time(time).into_bytes())
+                generalized_time(time).map(String::into_bytes)
             }
             Codec::Binary => base64::engine::general_purpose::STANDARD.decode(value.as_str()?).ok(),
             Codec::Reference => None,

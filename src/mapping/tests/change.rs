@@ -188,3 +188,29 @@ fn a_change_holds_for_the_entry_that_was_read() {
     assert_eq!(MAPPING.users.unchanged(&entry).to_string(), "(entryCSN=20261125120000.000000Z\\23000000\\23000\\23000000)");
     assert_eq!(MAPPING.users.unchanged(&Entry::new(entry.dn)).to_string(), "(objectClass=*)");
 }
+
+#[test]
+fn a_name_of_two_parts_follows_both() {
+    let mut entry = created(&MAPPING.users, &user(json!({ "userName": "ana", "name": { "formatted": "Ana, R" } })));
+    entry.dn = dn("cn=Ana\\2C R+UID=ana,ou=people,dc=example,dc=com");
+    let change =
+        changed(&MAPPING.users, &entry, json!({ "userName": "bea", "name": { "formatted": "Bea+R", "familyName": "ana" } }));
+    assert_eq!(change.rename.as_ref().map(ToString::to_string).as_deref(), Some("cn=Bea\\+R+UID=bea"));
+    let after = read(&MAPPING.users, &model::apply(&entry, &change).unwrap());
+    assert_eq!((after.text("userName"), after.text("name.formatted")), (Some("bea"), Some("Bea+R")));
+}
+
+#[test]
+fn what_is_filled_in_for_the_class_alone_follows_its_source() {
+    let mut config = config();
+    config.users.attributes = lines(&[("name.formatted", "")]);
+    let users = compiled(&config, Loaded { ours: true, ppolicy: false }).users;
+    let entry = created(&users, &resource(&users, json!({ "userName": "ana", "displayName": "Ana" })));
+    let new = json!({ "userName": "ana", "displayName": "Bea", "name": { "familyName": "Ana" } });
+    let after = model::apply(&entry, &changed(&users, &entry, new.clone())).unwrap();
+    assert_eq!(after.texts("cn").collect::<Vec<_>>(), ["Bea"]);
+    // Not where somebody gave it a value of its own.
+    let own = model::modify(&entry, &[modification(ModifyOp::Replace, "cn", &["Dr. Ana"])]).unwrap();
+    let after = model::apply(&own, &changed(&users, &own, new)).unwrap();
+    assert_eq!(after.texts("cn").collect::<Vec<_>>(), ["Dr. Ana"]);
+}

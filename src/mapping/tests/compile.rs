@@ -121,11 +121,15 @@ fn a_flag_of_ones_own_compares_as_its_attribute_does() {
         ("labeledURI", "GONE", true),
         ("labeledURI", "gone", false),
     ] {
-        let mut config = with_lines(&[("userType", ""), ("profileUrl", "")]);
+        let mut config = config();
         let (enabled, disabled) = ("here".to_owned(), "gone".to_owned());
         config.active = ActiveRule::Attribute { name: name.to_uppercase(), enabled, disabled };
-        let users = compiled(&config, ALL).users;
+        let Compiled { mapping: Mapping { users, .. }, remarks } = compile(&config, ALL).unwrap();
         assert_eq!(users.active.attribute(), Some(name));
+        // Else a client that clears userType would enable the account.
+        assert!(
+            remarks.iter().any(|remark| remark.ends_with(&format!("is not served: {name} says whether an account is active")))
+        );
         let mut entry = created(&users, &resource(&users, json!({ "userName": "ana" })));
         entry.push_text(name, value);
         assert_eq!(users.active.read(&entry), active, "{name}={value}");
@@ -172,6 +176,11 @@ fn a_mistake_is_named_with_its_key() {
         (("userName", ""), "users.rdn: the naming attribute `uid` holds no SCIM attribute: map one to it, userName say"),
     ] {
         assert_eq!(compile(&with_lines(&[line]), ALL).unwrap_err(), [error]);
+    }
+    for (attribute, what) in [("objectClass", "which entries are managed"), ("scimgateActive", "whether an account is active")] {
+        let error = format!("users.attributes: title: `{attribute}` says {what}, so no SCIM attribute can be kept there");
+        let config = with_lines(&[("title", &attribute.to_lowercase())]);
+        assert_eq!(compile(&config, Loaded { ours: true, ppolicy: false }).unwrap_err(), [error]);
     }
     let mut config = with_lines(&[("nope", "uid"), ("title", "nope")]);
     config.groups.rdn = "ou".to_owned();
@@ -263,4 +272,16 @@ fn groups_of_unique_names_have_members_too() {
     assert_eq!(groups.member_attribute(), Some("uniqueMember"));
     let empty = groups.new_entry(&resource(&groups, json!({ "displayName": "g" })), &TARGETS).unwrap();
     assert_eq!(empty.texts("uniqueMember").collect::<Vec<_>>(), [""]);
+}
+
+#[test]
+fn the_types_that_are_suggested_are_those_that_are_kept() {
+    let types = |config: &MappingConfig| {
+        let users = compile(config, ALL).unwrap().mapping.users;
+        let path = users.ty.resolve_str("emails.type").unwrap();
+        path.leaf().canonical_values.clone()
+    };
+    assert_eq!(types(&config()), ["work"]);
+    let more = with_lines(&[("emails[type eq \"private\"].value", "description"), ("emails[type eq \"home\"].value", "street")]);
+    assert_eq!(types(&more), ["work", "home", "private"]);
 }

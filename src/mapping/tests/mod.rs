@@ -78,6 +78,7 @@ const TYPES: &[&str] = &[
     "( 0.9.2342.19200300.100.1.10 NAME 'manager' EQUALITY distinguishedNameMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.12 )",
     "( 2.5.4.31 NAME 'member' DESC 'RFC2256: member of a group' SUP distinguishedName )",
     "( 2.5.4.50 NAME 'uniqueMember' EQUALITY uniqueMemberMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.34 )",
+    "( 0.9.2342.19200300.100.1.60 NAME 'jpegPhoto' DESC 'RFC2798: a JPEG image' SYNTAX 1.3.6.1.4.1.1466.115.121.1.28 )",
     "( 1.3.6.1.1.1.1.0 NAME 'uidNumber' EQUALITY integerMatch ORDERING integerOrderingMatch SYNTAX \
      1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )",
 ];
@@ -91,7 +92,7 @@ const CLASSES: &[&str] = &[
     "( 2.5.6.7 NAME 'organizationalPerson' SUP person STRUCTURAL MAY ( title $ facsimileTelephoneNumber $ street $ postalCode $ \
      ou $ st $ l ) )",
     "( 2.16.840.1.113730.3.2.2 NAME 'inetOrgPerson' SUP organizationalPerson STRUCTURAL MAY ( departmentNumber $ displayName $ \
-     employeeNumber $ employeeType $ givenName $ homePhone $ labeledURI $ mail $ manager $ mobile $ o $ pager $ uid $ \
+     employeeNumber $ employeeType $ givenName $ homePhone $ jpegPhoto $ labeledURI $ mail $ manager $ mobile $ o $ pager $ uid $ \
      preferredLanguage ) )",
     "( 2.5.6.9 NAME 'groupOfNames' SUP top STRUCTURAL MUST ( member $ cn ) MAY ( owner $ ou $ o $ description ) )",
     "( 2.5.6.17 NAME 'groupOfUniqueNames' SUP top STRUCTURAL MUST ( uniqueMember $ cn ) MAY ( owner $ ou $ o $ description ) )",

@@ -20,6 +20,7 @@ enum Matching {
     Uuid,
     Identifier,
     Stamp,
+    Image,
 }
 
 const SINGLE: &[&str] = &["displayname", "preferredlanguage", "employeenumber", "uidnumber", "pwdaccountlockedtime"];
@@ -38,6 +39,7 @@ fn matching(attribute: &str) -> Option<Matching> {
         "labeleduri" | "scimgateexternalid" => Matching::CaseExact,
         "scimgateactive" => Matching::Boolean,
         "uidnumber" => Matching::Integer,
+        "jpegphoto" => Matching::Image,
         "uid" | "cn" | "sn" | "givenname" | "title" | "o" | "l" | "st" | "street" | "postalcode" | "description"
         | "displayname" | "employeetype" | "preferredlanguage" | "departmentnumber" | "employeenumber" => Matching::CaseIgnore,
         ours if ours.starts_with("scimgate") => Matching::CaseIgnore,
@@ -66,6 +68,9 @@ fn printable(text: &str) -> bool {
 impl Matching {
     /// The form in which a value is compared; `None` if it does not fit the syntax.
     fn normal(self, value: &[u8]) -> Option<String> {
+        if self == Self::Image {
+            return Some(format!("{value:x?}"));
+        }
         let text = std::str::from_utf8(value).ok()?;
         let filled = || Some(text).filter(|text| !text.is_empty());
         match self {
@@ -80,21 +85,22 @@ impl Matching {
                 text.parse::<i64>().ok().filter(canonical).map(|number| format!("{:020}", i128::from(number) + (1 << 64)))
             }
             Self::Time => {
-                let digits = text.strip_suffix('Z').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-                match digits.len() {
-                    12 => Some(format!("{digits}00")),
-                    14 => Some(digits.to_owned()),
+                let (whole, fraction) = text.strip_suffix('Z')?.split_once('.').unwrap_or((text.strip_suffix('Z')?, ""));
+                let is_time = whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
+                match whole.len() {
+                    12 if is_time && fraction.is_empty() => Some(format!("{whole}00.")),
+                    14 if is_time => Some(format!("{whole}.{}", fraction.trim_end_matches('0'))),
                     _ => None,
                 }
             }
             Self::Name => text.parse::<Dn>().ok().map(|dn| dn.key().as_str().to_owned()),
             Self::Uuid => (text.len() == 36).then(|| lower(text)),
-            Self::Identifier | Self::Stamp => Some(lower(text)),
+            Self::Identifier | Self::Stamp | Self::Image => Some(lower(text)),
         }
     }
 
     fn has_equality(self) -> bool {
-        self != Self::Fax
+        !matches!(self, Self::Fax | Self::Image)
     }
 
     fn has_ordering(self) -> bool {
