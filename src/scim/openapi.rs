@@ -195,7 +195,7 @@ fn bulk() -> Value {
         "properties": {
             "schemas": { "type": "array", "items": { "const": urn::BULK_REQUEST }, "minItems": 1 },
             "failOnErrors": { "type": "integer", "minimum": 0 },
-            "Operations": { "type": "array", "items": operation },
+            "Operations": { "type": "array", "items": operation, "minItems": 1 },
         },
     });
     json!({
@@ -242,10 +242,15 @@ fn list_schema() -> Value {
 }
 
 fn patch_schema() -> Value {
+    let path = json!({ "type": "string", "minLength": 1 });
+    let write = json!({ "enum": ["add", "replace"] });
     let operation = json!({
         "type": "object",
-        "required": ["op"],
-        "properties": { "op": { "enum": ["add", "replace", "remove"] }, "path": { "type": "string" }, "value": {} },
+        "anyOf": [
+            { "required": ["op", "path", "value"], "properties": { "op": write, "path": path } },
+            { "required": ["op", "value"], "properties": { "op": write, "path": false, "value": { "type": "object" } } },
+            { "required": ["op", "path"], "properties": { "op": { "const": "remove" }, "path": path } },
+        ],
     });
     json!({
         "type": "object",
@@ -297,6 +302,7 @@ fn meta_schema(kind: Kind) -> Value {
 
 fn attribute_schema(attribute: &Attribute) -> Value {
     let mut one = match attribute.kind {
+        AttrType::String if attribute.required => json!({ "type": "string", "minLength": 1 }),
         AttrType::String => json!({ "type": "string" }),
         AttrType::Boolean => json!({ "type": "boolean" }),
         AttrType::Decimal => json!({ "type": "number" }),
