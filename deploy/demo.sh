@@ -40,8 +40,12 @@ stop() {
 
 # shellcheck source-path=SCRIPTDIR source=demo/packages.sh
 . "$root/deploy/demo/packages.sh"
+# shellcheck source-path=SCRIPTDIR source=demo/processes.sh
+. "$root/deploy/demo/processes.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/openldap.sh
 . "$root/deploy/demo/openldap.sh"
+# shellcheck source-path=SCRIPTDIR source=demo/scimgate.sh
+. "$root/deploy/demo/scimgate.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/ping.sh
 . "$root/deploy/demo/ping.sh"
 
@@ -74,19 +78,6 @@ if [[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || ((port > 65535)); then
   exit 2
 fi
 
-# Whether a child of ours is still running, by the shell's own list: a number alone may be another process's by now.
-runs() {
-  [[ -n $1 ]] && jobs -rp | grep -qx "$1"
-}
-
-# Ends a child of ours, gently at first.
-end_process() {
-  local pid=$1 tries=300
-  if runs "$pid"; then kill -TERM "$pid" 2>/dev/null || true; fi
-  while runs "$pid" && ((tries--)); do sleep 0.05; done
-  if runs "$pid"; then kill -KILL "$pid" 2>/dev/null || true; fi
-}
-
 clean_up() {
   trap '' INT TERM HUP PIPE
   end_process "$gateway_pid"
@@ -96,33 +87,6 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP PIPE
-
-listens() {
-  (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
-# A port below those that the kernel gives to outgoing connections.
-free_port() {
-  local candidate
-  while candidate=$((20000 + RANDOM % 12000)); [[ $candidate == "$port" ]] || listens "$candidate"; do :; done
-  echo "$candidate"
-}
-
-# Sets scimgate: the program, built unless it was given.
-find_program() {
-  if [[ -n ${SCIMGATE:-} ]]; then
-    scimgate=$(command -v "$SCIMGATE") || stop "SCIMGATE=$SCIMGATE is no program."
-    return
-  fi
-  need cc:gcc
-  command -v cargo >/dev/null || stop "Rust is missing: https://rustup.rs tells how to install it."
-  heading "Building scimgate (the first time takes a few minutes)"
-  # Cargo says where the program is, whatever the target folder. Its progress goes to the terminal.
-  local messages
-  messages=$(cargo build --release --locked --bin scimgate --manifest-path "$root/Cargo.toml" \
-    --message-format json-render-diagnostics) || stop "scimgate could not be built."
-  scimgate=$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' <<<"$messages" | tail -n 1)
-}
 
 # A test authority and a certificate of it for this machine.
 make_certificate() {
@@ -190,18 +154,6 @@ header = "Accept: application/scim+json"
 CURL
 }
 
-start_scimgate() {
-  local tries=300
-  # In a session of its own: Ctrl-C is for this script, which then ends the servers in their order.
-  setsid "$scimgate" serve --config "$dir/scimgate.toml" </dev/null >"$dir/scimgate.log" 2>&1 &
-  gateway_pid=$!
-  until curl -qsf --noproxy '*' --max-time 5 --output /dev/null "http://127.0.0.1:$admin_port/readyz"; do
-    runs "$gateway_pid" || stop "scimgate ended at once:" "$dir/scimgate.log"
-    ((--tries)) || stop "scimgate does not become ready:" "$dir/scimgate.log"
-    sleep 0.1
-  done
-}
-
 # Commands to paste: they work while the demo is up.
 try_it() {
   local proxy=""
@@ -233,7 +185,8 @@ stay() {
 for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
 
 need slapd:slapd ldapsearch:ldap-utils openssl:openssl curl:curl
-find_program
+[[ -n ${SCIMGATE:-} ]] || heading "Building scimgate (the first time takes a few minutes)"
+find_program --release
 listens "$port" && stop "Port $port is taken; --port N takes another."
 
 umask 077

@@ -59,5 +59,6 @@ run "tests of the core" cargo test --no-default-features --lib --locked
 run "all tests" cargo nextest run --locked
 run "documentation's examples" cargo test --doc --locked
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+run "conformance" tests/conformance/run.sh
 # On a port of its own, for a demo may be up already.
 run "demo" deploy/demo.sh --once --port $((20000 + RANDOM % 12000))
