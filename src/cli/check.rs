@@ -118,20 +118,17 @@ fn check_files(config: &Config, findings: &mut Findings) {
 }
 
 async fn check_directory(config: Config, resources: Resources, findings: &mut Findings) {
-    let wait = config.directory.timeout + Duration::from_secs(2);
     let urls: Vec<String> = config.directory.urls.iter().map(ToString::to_string).collect();
     let directory = match LdapDirectory::start(config.directory, Arc::new(Metrics::default())) {
         Ok(directory) => directory,
         Err(error) => return findings.say(Grade::Problem, &error),
     };
-    let mut known = directory.watch();
-    let arrived = tokio::time::timeout(wait, known.wait_for(Option::is_some)).await;
-    let capabilities = arrived.ok().and_then(Result::ok).and_then(|known| known.clone());
-    let Some(capabilities) = capabilities else {
-        let trouble = directory.search(&SearchRequest::entry(&Dn::root(), vec!["1.1".to_owned()])).await;
-        let reason = trouble.err().map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-        findings.say(Grade::Problem, &format!("{}: {reason}", urls.join(", ")));
-        return directory.close().await;
+    let capabilities = match directory.first_contact().await {
+        Ok(capabilities) => capabilities,
+        Err(trouble) => {
+            findings.say(Grade::Problem, &format!("the directory cannot be reached: {trouble}"));
+            return directory.close().await;
+        }
     };
     let profile = Profile::of(capabilities.vendor);
     findings.say(Grade::Good, &format!("signed in to {} ({})", urls.join(", "), profile.name));

@@ -68,6 +68,20 @@ impl LdapDirectory {
         self.capabilities.clone()
     }
 
+    /// Waits for the first connection.
+    ///
+    /// # Errors
+    /// Why the first attempt failed; further ones are made all the same.
+    pub async fn first_contact(&self) -> Result<Arc<Capabilities>, String> {
+        let mut known = self.watch();
+        tokio::select! {
+            known = known.wait_for(Option::is_some) => {
+                known.ok().and_then(|known| known.clone()).ok_or_else(|| "the connections are closed".to_owned())
+            }
+            trouble = self.pool.first_trouble() => Err(trouble),
+        }
+    }
+
     /// Unbinds. Operations under way are lost, so this comes last.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -2,7 +2,7 @@
 //! nothing is checked out: a call takes the next one that is up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -58,8 +58,8 @@ struct Shared {
     /// How many are up.
     up: watch::Sender<usize>,
     capabilities: watch::Sender<Option<Arc<Capabilities>>>,
-    /// Why the last attempt failed.
-    trouble: Mutex<String>,
+    /// Why the last attempt failed, or the last connection was lost.
+    trouble: watch::Sender<Option<String>>,
     closed: CancellationToken,
 }
 
@@ -81,7 +81,7 @@ impl Pool {
             metrics,
             up: watch::Sender::new(0),
             capabilities: watch::Sender::new(None),
-            trouble: Mutex::new("no connection has been made yet".to_owned()),
+            trouble: watch::Sender::new(None),
             closed: CancellationToken::new(),
         });
         let supervisors = TaskTracker::new();
@@ -122,7 +122,15 @@ impl Pool {
     }
 
     fn trouble(&self) -> String {
-        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.trouble.borrow().clone().unwrap_or_else(|| "no connection has been made yet".to_owned())
+    }
+
+    /// The first thing that goes wrong.
+    pub(super) async fn first_trouble(&self) -> String {
+        let mut trouble = self.shared.trouble.subscribe();
+        // The sender lives as long as we do.
+        let _ = trouble.wait_for(Option::is_some).await;
+        self.trouble()
     }
 
     /// Unbinds every connection.
@@ -153,7 +161,7 @@ async fn supervise(shared: Arc<Shared>, slot: usize) {
             }
             Err(trouble) => {
                 tracing::warn!(slot, "no connection to the directory: {trouble}");
-                *shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+                shared.trouble.send_replace(Some(trouble));
                 // Spread over half the pause, so that several gateways do not knock in step.
                 let jitter = f64::from(u32::try_from(slot % 8).unwrap_or_default()) / 16.0;
                 tokio::select! {
@@ -201,7 +209,7 @@ async fn keep(shared: &Shared, slot: usize, ldap: Ldap, mut driver: JoinHandle<R
         let _ = link.handle().with_timeout(Duration::from_secs(1)).unbind().await;
     } else {
         tracing::warn!(slot, "a connection to the directory was lost: {lost}");
-        (*shared.trouble.lock().unwrap_or_else(PoisonError::into_inner)).clone_from(&lost);
+        shared.trouble.send_replace(Some(lost));
     }
     driver.abort();
 }

@@ -29,6 +29,6 @@ pub use patch::{OpKind, Operation, PatchRequest, Target};
 pub use project::Projection;
 pub use query::{ListQuery, sort};
 pub use resource::Resource;
-pub use schema::{AttrType, Attribute, Kind, Mutability, ResourceType, Returned, Schema, SchemaRegistry, Uniqueness};
+pub use schema::{AttrType, Attribute, Keep, Kind, Mutability, ResourceType, Returned, Schema, SchemaRegistry, Uniqueness};
 pub use tolerance::{Dialect, Tolerance, ToleranceSet};
 pub use validate::{Purpose, accept_value};

@@ -5,7 +5,7 @@ mod registry;
 
 use std::sync::Arc;
 
-pub use registry::SchemaRegistry;
+pub use registry::{Keep, SchemaRegistry};
 
 /// `type` (RFC 7643 section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

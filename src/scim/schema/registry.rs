@@ -31,10 +31,7 @@ static COMMON: LazyLock<Vec<Arc<Attribute>>> = LazyLock::new(|| {
         sub_attributes: Vec::new(),
     };
     let sub = |name: &str, kind: AttrType| Arc::new(text(name, kind, Mutability::ReadOnly, Returned::Default));
-    let id = Attribute {
-        uniqueness: Uniqueness::Server,
-        ..text("id", AttrType::String, Mutability::ReadOnly, Returned::Always)
-    };
+    let id = Attribute { uniqueness: Uniqueness::Server, ..text("id", AttrType::String, Mutability::ReadOnly, Returned::Always) };
     let external_id = text("externalId", AttrType::String, Mutability::ReadWrite, Returned::Default);
     let meta = Attribute {
         sub_attributes: vec![
@@ -46,10 +43,8 @@ static COMMON: LazyLock<Vec<Arc<Attribute>>> = LazyLock::new(|| {
         ],
         ..text("meta", AttrType::Complex, Mutability::ReadOnly, Returned::Default)
     };
-    let schemas = Attribute {
-        multi_valued: true,
-        ..text("schemas", AttrType::Reference, Mutability::ReadOnly, Returned::Always)
-    };
+    let schemas =
+        Attribute { multi_valued: true, ..text("schemas", AttrType::Reference, Mutability::ReadOnly, Returned::Always) };
     [id, external_id, meta, schemas].into_iter().map(Arc::new).collect()
 });
 
@@ -96,10 +91,14 @@ impl SchemaRegistry {
     /// The same schemas without what is not kept. `keep` is asked for each sub-attribute, and for each attribute that has none.
     /// What has nothing left goes too.
     #[must_use]
-    pub fn narrowed(&self, keep: impl Fn(Kind, &BoundPath) -> bool) -> Self {
+    pub fn narrowed(&self, keep: impl Fn(Kind, &BoundPath) -> Keep) -> Self {
         let narrow = |ty: &ResourceType| {
             let schema = |schema: &Schema, extension: Option<Arc<str>>| Schema {
-                attributes: schema.attributes.iter().filter_map(|a| narrowed(a, extension.as_ref(), &|p| keep(ty.kind, p))).collect(),
+                attributes: schema
+                    .attributes
+                    .iter()
+                    .filter_map(|a| narrowed(a, extension.as_ref(), &|p| keep(ty.kind, p)))
+                    .collect(),
                 ..schema.clone()
             };
             let extensions = ty.extensions.iter().map(|extension| schema(extension, Some(extension.id.clone())));
@@ -113,15 +112,38 @@ impl SchemaRegistry {
     }
 }
 
-fn narrowed(attribute: &Arc<Attribute>, extension: Option<&Arc<str>>, keep: &dyn Fn(&BoundPath) -> bool) -> Option<Arc<Attribute>> {
+/// What becomes of an attribute that has no sub-attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// It goes.
+    No,
+    /// It stays.
+    Yes,
+    /// It stays, with these as its canonical values.
+    Suggesting(Vec<String>),
+}
+
+impl Keep {
+    fn apply(self, attribute: &Arc<Attribute>) -> Option<Arc<Attribute>> {
+        match self {
+            Self::No => None,
+            Self::Yes => Some(attribute.clone()),
+            Self::Suggesting(canonical_values) => Some(Arc::new(Attribute { canonical_values, ..(**attribute).clone() })),
+        }
+    }
+}
+
+fn narrowed(
+    attribute: &Arc<Attribute>,
+    extension: Option<&Arc<str>>,
+    keep: &dyn Fn(&BoundPath) -> Keep,
+) -> Option<Arc<Attribute>> {
     let path = BoundPath { extension: extension.cloned(), attribute: attribute.clone(), sub: None };
     if attribute.sub_attributes.is_empty() {
-        return keep(&path).then(|| attribute.clone());
+        return keep(&path).apply(attribute);
     }
-    let kept: Vec<_> = attribute.sub_attributes.iter().filter(|sub| keep(&path.with_sub((*sub).clone()))).cloned().collect();
-    if kept.len() == attribute.sub_attributes.len() {
-        return Some(attribute.clone());
-    }
+    let kept = attribute.sub_attributes.iter().filter_map(|sub| keep(&path.with_sub(sub.clone())).apply(sub));
+    let kept: Vec<_> = kept.collect();
     (!kept.is_empty()).then(|| Arc::new(Attribute { sub_attributes: kept, ..(**attribute).clone() }))
 }
 
@@ -203,8 +225,16 @@ mod tests {
 
     #[test]
     fn narrowing_leaves_nothing_empty_behind() {
-        let only = SchemaRegistry::builtin().narrowed(|_, path| matches!(path.to_string().as_str(), "userName" | "name.givenName"));
-        assert_eq!(only.user.attributes().map(|path| path.to_string()).collect::<Vec<_>>(), ["externalId", "userName", "name"]);
+        let only = SchemaRegistry::builtin().narrowed(|_, path| match path.to_string().as_str() {
+            "userName" | "name.givenName" => Keep::Yes,
+            "emails.type" => Keep::Suggesting(vec!["work".to_owned()]),
+            _ => Keep::No,
+        });
+        assert_eq!(
+            only.user.attributes().map(|path| path.to_string()).collect::<Vec<_>>(),
+            ["externalId", "userName", "name", "emails"]
+        );
+        assert_eq!(only.user.resolve_str("emails.type").unwrap().leaf().canonical_values, ["work"]);
         assert_eq!(only.user.resolve_str("name").unwrap().attribute.sub_attributes.len(), 1);
         assert!(only.user.extensions.is_empty() && only.group.schema.attributes.is_empty());
     }
