@@ -164,7 +164,6 @@ impl Gateway {
     /// SIGTERM.
     pub(crate) fn ask_to_end(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        // It may have ended by itself.
         let _ = kill_process(pid, Signal::TERM);
     }
 
@@ -186,7 +185,10 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             eprintln!("{}", self.log);
         }
-        self.ask_to_end();
+        // A process that has ended may have given its number to another.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.ask_to_end();
+        }
         let deadline = Instant::now() + Duration::from_secs(2);
         while self.child.try_wait().is_ok_and(|status| status.is_none()) {
             if Instant::now() > deadline {
