@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Entry, Fixture, GatewayOptions, Slapd, SlapdOptions, each, id, user, user_dn};
+use crate::support::{Entry, Fixture, Slapd, SlapdOptions, each, id, user, user_dn};
 
 /// The value that locks an account until somebody unlocks it.
 const LOCKED: &str = "000001010000Z";
@@ -119,7 +119,7 @@ async fn repeating_a_state_changes_nothing() {
 #[tokio::test]
 async fn without_a_password_policy_our_own_attribute_tells() {
     let directory = SlapdOptions { ppolicy: false, ..SlapdOptions::default() };
-    let Fixture { scim, slapd, .. } = &Fixture::with(directory, GatewayOptions::default()).await;
+    let Fixture { scim, slapd, .. } = &Fixture::with_directory(directory).await;
     let ana = format!("/Users/{}", scim.new_user("ana").await);
 
     assert_eq!(scim.patch(&ana, active(false)).await.expect(200)["active"], false);

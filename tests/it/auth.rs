@@ -3,11 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Fixture, GatewayOptions, KEY, SlapdOptions, group, user};
-
-async fn with_keys(options: GatewayOptions) -> Fixture {
-    Fixture::with(SlapdOptions::default(), options).await
-}
+use crate::support::{Answer, Fixture, GatewayOptions, KEY, group, user};
 
 #[track_caller]
 fn unauthorized(answer: Answer) -> String {
@@ -66,7 +62,7 @@ async fn the_scheme_is_read_without_its_case() {
 
 #[tokio::test]
 async fn two_keys_of_one_client_live_side_by_side() {
-    let Fixture { gateway, scim, .. } = &with_keys(GatewayOptions::default().key("ping", "the-next-key", "")).await;
+    let Fixture { gateway, scim, .. } = &Fixture::with_gateway(GatewayOptions::default().key("ping", "the-next-key", "")).await;
 
     scim.get("/Users").await.expect(200);
     gateway.client("the-next-key").get("/Users").await.expect(200);
@@ -82,7 +78,7 @@ async fn an_expired_key_is_refused_as_such() {
         "the-young-key",
         "expires = 2999-12-31T23:59:59Z",
     );
-    let Fixture { gateway, .. } = &with_keys(options).await;
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
 
     let challenge = unauthorized(gateway.client("the-old-key").get("/Users").await);
     assert!(challenge.contains("expired"), "{challenge}");
@@ -96,7 +92,7 @@ async fn a_key_does_what_its_scopes_say() {
         "users",
         "scopes = [\"users:write\"]",
     );
-    let Fixture { gateway, scim, .. } = &with_keys(options).await;
+    let Fixture { gateway, scim, .. } = &Fixture::with_gateway(options).await;
     let (reader, users) = (gateway.client("reads"), gateway.client("users"));
     let ana = scim.new_user("ana").await;
     let path = format!("/Users/{ana}");
@@ -131,7 +127,7 @@ async fn a_client_that_goes_too_fast_is_told_when_to_come_again() {
     // One request in ten years comes back to the budget: none while the test runs.
     let options =
         GatewayOptions::default().set("limits.requests_per_second", "1").set("limits.burst", "5").key("okta", "of-okta", "");
-    let Fixture { gateway, scim, .. } = &with_keys(options).await;
+    let Fixture { gateway, scim, .. } = &Fixture::with_gateway(options).await;
 
     let answers = futures_util::future::join_all((0..40).map(|_| scim.get("/Users?count=0"))).await;
 

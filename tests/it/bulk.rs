@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Fixture, GatewayOptions, PEOPLE, SlapdOptions, each, group, sorted, user};
+use crate::support::{Client, Fixture, GatewayOptions, PEOPLE, each, group, group_dn, id, sorted, user};
 
 /// Sends the operations; their results, in the operations' order.
 async fn bulk(scim: &Client, operations: Value) -> Vec<Value> {
@@ -95,7 +95,7 @@ async fn one_failure_does_not_stop_the_others_unless_asked() {
     assert_eq!(statuses(&results), ["409", "409", "400", "201"]);
     assert_eq!(results[0]["response"]["scimType"], "uniqueness");
     assert!(results[1]["response"]["detail"].as_str().unwrap().contains("bulkId"), "{}", results[1]);
-    assert!(slapd.entry(&crate::support::group_dn("staff")).await.is_none());
+    assert!(slapd.entry(&group_dn("staff")).await.is_none());
 
     let mut stopping = request(json!([create("ana"), create("cleo"), create("dora")]));
     stopping["failOnErrors"] = 1.into();
@@ -106,7 +106,7 @@ async fn one_failure_does_not_stop_the_others_unless_asked() {
 #[tokio::test]
 async fn each_operation_needs_the_scope_it_would_need_alone() {
     let options = GatewayOptions::default().key("users", "users", "scopes = [\"users:write\"]");
-    let Fixture { gateway, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
 
     let operations = json!([create("ana"), { "method": "POST", "path": "/Groups", "bulkId": "g", "data": group("staff", &[]) }]);
     let results = bulk(&gateway.client("users"), operations).await;
@@ -119,7 +119,7 @@ async fn each_operation_needs_the_scope_it_would_need_alone() {
 async fn a_version_is_a_condition() {
     let Fixture { scim, .. } = &Fixture::start().await;
     let made = scim.post("/Users", user("ana")).await.expect(201);
-    let path = format!("/Users/{}", crate::support::id(&made));
+    let path = format!("/Users/{}", id(&made));
     let title = |text: &str, version: &Value| {
         json!({ "method": "PATCH", "path": path, "version": version, "data": {
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],

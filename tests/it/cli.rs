@@ -85,7 +85,7 @@ async fn a_new_key_signs_in_with_the_scopes_it_was_made_for() {
     let (_, lines) = text.split_once("[[auth.api_keys]]").unwrap();
     assert!(!lines.contains(key), "{text}");
     let options = GatewayOptions::default().lines(&format!("[[auth.api_keys]]{lines}"));
-    let Fixture { gateway, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
 
     let okta = gateway.client(key);
 

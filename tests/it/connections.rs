@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Fixture, Gateway, GatewayOptions, KEY, Slapd, SlapdOptions, each, until, user, user_entries};
+use crate::support::{Fixture, Gateway, GatewayOptions, KEY, Slapd, SlapdOptions, each, until, user};
 
 fn with_tls() -> SlapdOptions {
     SlapdOptions { tls: true, ..SlapdOptions::default() }
@@ -74,7 +74,7 @@ async fn a_wrong_password_is_told_to_the_administrator() {
 
 #[tokio::test]
 async fn the_first_server_that_answers_is_used() {
-    let of = |name: &str| SlapdOptions { entries: user_entries([name.to_owned()]), ..SlapdOptions::default() };
+    let of = |name: &str| SlapdOptions::with_users([name.to_owned()]);
     let (mut first, second) = (Slapd::start(&of("first")), Slapd::start(&of("second")));
     let urls = format!("{}, {}", first.url(), second.url());
     let gateway = Gateway::start(GatewayOptions::default().set("directory.urls", &urls), &first.url()).await;
@@ -102,8 +102,8 @@ userPassword: reads
 
 ";
     // slapd gives an account 500 entries unless it is told otherwise.
-    let people = user_entries((0..501).map(|n| format!("u{n:03}")));
-    let directory = SlapdOptions { entries: format!("{account}{people}"), ..SlapdOptions::default() };
+    let mut directory = SlapdOptions::with_users((0..501).map(|n| format!("u{n:03}")));
+    directory.entries.push_str(account);
     let options = GatewayOptions::default()
         .set("directory.bind_dn", "cn=reader,ou=services,dc=example,dc=com")
         .set("directory.bind_password", "reads");

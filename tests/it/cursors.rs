@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::support::{Client, Fixture, GatewayOptions, SlapdOptions, each, sorted, user_entries};
+use crate::support::{Client, Fixture, GatewayOptions, SlapdOptions, each, sorted};
 
 async fn company() -> Fixture {
-    let entries = user_entries((0..25).map(|n| format!("u{n:02}")));
+    let directory = SlapdOptions::with_users((0..25).map(|n| format!("u{n:02}")));
     let options = GatewayOptions::default().key("okta", "of-okta", "");
-    Fixture::with(SlapdOptions { entries, ..SlapdOptions::default() }, options).await
+    Fixture::with(directory, options).await
 }
 
 async fn page(scim: &Client, cursor: &str, more: &[(&str, &str)]) -> Value {

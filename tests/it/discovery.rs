@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ENTERPRISE, Fixture, GROUP, USER, each};
+use crate::support::{ENTERPRISE, Fixture, GROUP, USER, each, id, user};
 
 #[tokio::test]
 async fn the_configuration_says_what_is_served() {
@@ -100,7 +100,7 @@ async fn addresses_in_answers_are_those_the_client_uses() {
     assert_eq!(location, "http://scim.example.com:8443/scim/v2/ResourceTypes/User");
 
     let public = &Fixture::set(&[("server.public_url", "https://scim.example.com/")]).await;
-    let ana = public.scim.post("/Users", crate::support::user("ana")).await;
+    let ana = public.scim.post("/Users", user("ana")).await;
     let location = ana.header("location").to_owned();
-    assert_eq!(location, format!("https://scim.example.com/scim/v2/Users/{}", crate::support::id(&ana.expect(201))));
+    assert_eq!(location, format!("https://scim.example.com/scim/v2/Users/{}", id(&ana.expect(201))));
 }

@@ -24,7 +24,7 @@ fn before() -> SlapdOptions {
 
 #[tokio::test]
 async fn an_entry_that_is_not_managed_is_not_seen_but_keeps_its_name() {
-    let Fixture { scim, slapd, .. } = &Fixture::with(before(), GatewayOptions::default()).await;
+    let Fixture { scim, slapd, .. } = &Fixture::with_directory(before()).await;
     let erin = slapd.entry(&user_dn("erin")).await.unwrap();
 
     assert_eq!(scim.get("/Users").await.expect(200)["totalResults"], 0);
@@ -41,7 +41,7 @@ async fn an_entry_that_is_not_managed_is_not_seen_but_keeps_its_name() {
 
 #[tokio::test]
 async fn a_member_that_is_not_managed_stays_unseen_and_stays_a_member() {
-    let Fixture { scim, slapd, .. } = &Fixture::with(before(), GatewayOptions::default()).await;
+    let Fixture { scim, slapd, .. } = &Fixture::with_directory(before()).await;
     let ana = scim.new_user("ana").await;
     let crew = scim.new_group("crew", &[&ana]).await;
     slapd.push(&group_dn("crew"), "member", &user_dn("erin")).await;
@@ -92,7 +92,7 @@ async fn an_existing_group_is_taken_over_by_a_change_of_its_members() {
 #[tokio::test]
 async fn without_any_schema_of_ours_users_and_groups_still_work() {
     let directory = SlapdOptions { schema: false, ppolicy: false, ..before() };
-    let Fixture { scim, slapd, gateway } = &Fixture::with(directory, GatewayOptions::default()).await;
+    let Fixture { scim, slapd, gateway } = &Fixture::with_directory(directory).await;
 
     // Nothing can be marked, so all that is there counts as managed; the log says so.
     assert_eq!(each(&scim.get("/Users").await.expect(200), "userName"), ["erin@example.com"]);
@@ -111,7 +111,7 @@ async fn without_any_schema_of_ours_users_and_groups_still_work() {
 #[tokio::test]
 async fn what_the_directory_cannot_hold_is_not_promised() {
     let directory = SlapdOptions { schema: false, ppolicy: false, ..SlapdOptions::default() };
-    let Fixture { scim, .. } = &Fixture::with(directory, GatewayOptions::default()).await;
+    let Fixture { scim, .. } = &Fixture::with_directory(directory).await;
 
     let schema = scim.get(&format!("/Schemas/{USER}")).await.expect(200);
     let names = each(&json!({ "Resources": schema["attributes"] }), "name");

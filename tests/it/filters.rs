@@ -3,7 +3,7 @@
 use scimgate::scim::{Budgets, Dialect, Filter, Resource, SchemaRegistry};
 use serde_json::{Value, json};
 
-use crate::support::{ENTERPRISE, Fixture, USER, each, group, id, sorted, user};
+use crate::support::{Client, ENTERPRISE, Fixture, USER, each, group, id, sorted, user};
 
 /// A small company, in which every question has an answer.
 async fn company() -> Fixture {
@@ -276,7 +276,7 @@ fn resource(body: &Value) -> Resource {
 }
 
 /// Whether the filter is one; if so, the list holds exactly the resources that satisfy it.
-async fn agrees(scim: &crate::support::Client, filter: &str, all: &Value, resources: &[Resource]) -> bool {
+async fn agrees(scim: &Client, filter: &str, all: &Value, resources: &[Resource]) -> bool {
     let registry = SchemaRegistry::builtin();
     let mut dialect = Dialect::default();
     let bound =

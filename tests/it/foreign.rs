@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Fixture, GROUPS, GatewayOptions, PEOPLE, SlapdOptions, each, group, group_dn, id, sorted, user, user_dn};
+use crate::support::{Fixture, GROUPS, PEOPLE, SlapdOptions, each, group, group_dn, id, sorted, user, user_dn};
 
 const ENTRIES: &str = "\
 dn: ou=madrid,ou=people,dc=example,dc=com
@@ -40,7 +40,7 @@ member: uid=nobody,ou=people,dc=example,dc=com
 
 async fn company() -> Fixture {
     let directory = SlapdOptions { entries: ENTRIES.to_owned(), ..SlapdOptions::default() };
-    Fixture::with(directory, GatewayOptions::default()).await
+    Fixture::with_directory(directory).await
 }
 
 /// The id of the user of that name.

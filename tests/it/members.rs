@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Fixture, GatewayOptions, PEOPLE, SlapdOptions, group, group_dn, sorted, user_entries};
+use crate::support::{Client, Fixture, PEOPLE, SlapdOptions, group, group_dn, sorted};
 
 fn items(ids: &[&str]) -> Value {
     ids.iter().map(|id| json!({ "value": id })).collect()
@@ -257,9 +257,8 @@ async fn fifty_concurrent_changes_of_one_group_lose_nothing() {
 
 #[tokio::test]
 async fn a_thousand_members_come_and_go_in_one_request() {
-    let entries = user_entries((0..1000).map(|n| format!("u{n:04}")));
-    let directory = SlapdOptions { entries, ..SlapdOptions::default() };
-    let Fixture { scim, slapd, .. } = &Fixture::with(directory, GatewayOptions::default()).await;
+    let directory = SlapdOptions::with_users((0..1000).map(|n| format!("u{n:04}")));
+    let Fixture { scim, slapd, .. } = &Fixture::with_directory(directory).await;
     let people = slapd.search(PEOPLE, "(uid=*)").await;
     let ids: Vec<&str> = people.iter().map(|entry| entry.one("entryUUID")).collect();
     let staff = scim.new_group("staff", &[]).await;

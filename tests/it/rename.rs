@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, GatewayOptions, SlapdOptions, USER, each, group, group_dn, id, user, user_dn};
+use crate::support::{Fixture, GatewayOptions, USER, each, group, group_dn, id, user, user_dn};
 
 fn user_name(name: &str) -> Value {
     json!([{ "op": "replace", "path": "userName", "value": name }])
@@ -136,7 +136,7 @@ async fn a_taken_group_name_is_a_conflict_whatever_its_case() {
 async fn a_name_that_is_no_rdn_is_unique_too() {
     // Entries are named by employeeNumber here; userName is an attribute like any other.
     let options = GatewayOptions::default().set("users.rdn", "employeeNumber");
-    let Fixture { scim, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { scim, .. } = &Fixture::with_gateway(options).await;
     let numbered = |name: &str, number: &str| {
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         json!({ "schemas": [USER, enterprise], "userName": format!("{name}@example.com"), enterprise: { "employeeNumber": number } })

@@ -3,12 +3,12 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ENTERPRISE, Fixture, GatewayOptions, SlapdOptions, USER, group, id, user};
+use crate::support::{ENTERPRISE, Fixture, GatewayOptions, USER, group, id, user};
 
 #[tokio::test]
 async fn a_strict_client_is_read_by_the_letter() {
     let options = GatewayOptions::default().set("clients.okta.strict", "true").key("okta", "of-okta", "");
-    let Fixture { scim, gateway, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { scim, gateway, .. } = &Fixture::with_gateway(options).await;
     let okta = gateway.client("of-okta");
     let ana = format!("/Users/{}", scim.new_user("ana").await);
     let replace = |path: &str, value: Value| json!([{ "op": "replace", "path": path, "value": value }]);

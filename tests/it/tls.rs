@@ -6,10 +6,10 @@ use reqwest::{Method, Version, tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Fixture, GatewayOptions, KEY, SlapdOptions, Tls, make_certificate, until, user};
+use crate::support::{Fixture, GatewayOptions, KEY, Tls, make_certificate, until, user};
 
 async fn over_tls() -> Fixture {
-    Fixture::with(SlapdOptions::default(), GatewayOptions::default().tls()).await
+    Fixture::with_gateway(GatewayOptions::default().tls()).await
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_client_can_be_asked_for_a_certificate() {
     let identity = |folder: &Path| make_certificate(folder) + &std::fs::read_to_string(folder.join("tls.key")).unwrap();
     let (mine_pem, other_pem) = (identity(mine.path()), identity(other.path()));
     let options = GatewayOptions::default().mutual_tls(&mine.path().join("tls.crt"));
-    let Fixture { gateway, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
     let client = |identity| gateway.client_over(KEY, Tls { identity, ..Tls::default() });
 
     let known = client(Some(&*mine_pem));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{ENTERPRISE, Fixture, GatewayOptions, PEOPLE, SlapdOptions, USER, each, group, group_dn, id, user, user_dn};
+use crate::support::{ENTERPRISE, Fixture, GatewayOptions, PEOPLE, USER, each, group, group_dn, id, user, user_dn};
 
 /// A user with everything the directory can hold.
 fn full_user() -> Value {
@@ -337,7 +337,7 @@ async fn an_answer_holds_the_attributes_that_were_asked_for() {
 async fn a_new_user_joins_the_groups_that_everybody_joins() {
     let everybody = group_dn("everybody");
     let options = GatewayOptions::default().set("provisioning.default_groups", &format!("[\"{everybody}\"]"));
-    let Fixture { scim, slapd, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { scim, slapd, .. } = &Fixture::with_gateway(options).await;
 
     // While the group is missing nobody can join, and a half-made account would be worse than none.
     let detail = scim.post("/Users", user("ana")).await.error(500, "");

@@ -38,7 +38,15 @@ impl Fixture {
     /// With settings of the gateway: key and value.
     pub(crate) async fn set(settings: &[(&str, &str)]) -> Self {
         let options = settings.iter().fold(GatewayOptions::default(), |options, (key, value)| options.set(key, value));
-        Self::with(SlapdOptions::default(), options).await
+        Self::with_gateway(options).await
+    }
+
+    pub(crate) async fn with_gateway(gateway: GatewayOptions) -> Self {
+        Self::with(SlapdOptions::default(), gateway).await
+    }
+
+    pub(crate) async fn with_directory(directory: SlapdOptions) -> Self {
+        Self::with(directory, GatewayOptions::default()).await
     }
 
     pub(crate) async fn with(directory: SlapdOptions, gateway: GatewayOptions) -> Self {
@@ -62,17 +70,6 @@ pub(crate) fn user(name: &str) -> Value {
         "emails": [{ "value": format!("{name}@example.com"), "type": "work", "primary": true }],
         "active": true,
     })
-}
-
-/// The LDIF of managed users of these names.
-pub(crate) fn user_entries(names: impl IntoIterator<Item = String>) -> String {
-    let entry = |name: String| {
-        let dn = user_dn(&name);
-        format!(
-            "dn: {dn}\nobjectClass: inetOrgPerson\nobjectClass: scimgateResource\nuid: {name}@example.com\ncn: {name}\nsn: Ruiz\n\n"
-        )
-    };
-    names.into_iter().map(entry).collect()
 }
 
 /// A group's body.

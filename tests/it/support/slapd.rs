@@ -44,6 +44,19 @@ impl Default for SlapdOptions {
     }
 }
 
+impl SlapdOptions {
+    /// With managed users of these names.
+    pub(crate) fn with_users(names: impl IntoIterator<Item = String>) -> Self {
+        let entry = |name: String| {
+            let dn = user_dn(&name);
+            format!(
+                "dn: {dn}\nobjectClass: inetOrgPerson\nobjectClass: scimgateResource\nuid: {name}@example.com\ncn: {name}\nsn: Ruiz\n\n"
+            )
+        };
+        Self { entries: names.into_iter().map(entry).collect(), ..Self::default() }
+    }
+}
+
 /// A directory server, killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slapd {
