@@ -69,6 +69,8 @@ tolerances! {
     PatchEmptyClears = "patch-empty-clears",
     /// Setting a sub-attribute of an item that is not there yet, by its type.
     PatchCreateValuePath = "patch-create-value-path",
+    /// A PATCH of what the schemas know and the directory has no place for: it is passed over, as in POST and PUT.
+    PatchTargetNotKept = "patch-target-not-kept",
     /// The method of a bulk operation in lower case.
     BulkMethodCase = "bulk-method-case",
     /// A member that does not exist (yet); the others are applied.

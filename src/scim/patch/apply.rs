@@ -222,9 +222,13 @@ impl Change<'_> {
         let Some(filter) = &target.filter else { return Ok(Value::Object(Map::new())) };
         let mut item = Map::new();
         let complete = target.path.sub.is_some() && equalities(filter, &mut item);
+        // A type that the schema knows and the directory has no place for will do: as in POST, the item is passed over later.
+        let whole = self.ty.whole.as_ref().and_then(|whole| whole.resolve_str(&self.path.to_string()));
         let canonical = self.path.attribute.sub("type").and_then(|kind| {
             let given = item.get(&*kind.name)?.as_str()?;
-            let known = kind.canonical_values.iter().find(|known| known.eq_ignore_ascii_case(given))?;
+            let all = whole.as_ref().and_then(|whole| whole.attribute.sub("type"));
+            let known = std::iter::once(kind).chain(all).flat_map(|kind| &kind.canonical_values);
+            let known = known.into_iter().find(|known| known.eq_ignore_ascii_case(given))?;
             Some((kind.name.clone(), Value::String(known.clone())))
         });
         match canonical {

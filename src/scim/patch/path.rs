@@ -24,6 +24,18 @@ pub(super) fn resolve(raw: RawTarget, ty: &ResourceType, dialect: &mut Dialect) 
     Ok(target.map(|path| Target { path, filter: Some(filter) }))
 }
 
+/// Whether a path that names nothing here names something that the schemas know and the directory has no place for.
+pub(super) fn is_not_kept(raw: &RawTarget, ty: &ResourceType) -> bool {
+    let Some(whole) = &ty.whole else { return false };
+    match (&raw.filter, &raw.sub) {
+        (None, _) => whole.resolve(&raw.path).is_some() || whole.extension(&raw.path.text).is_some(),
+        (Some(_), sub) => whole.resolve(&raw.path).is_some_and(|path| {
+            let listed = path.sub.is_none() && path.attribute.multi_valued;
+            listed && sub.as_ref().is_none_or(|sub| within(&path, sub).is_some())
+        }),
+    }
+}
+
 /// 400 `invalidPath` for a path that names nothing.
 pub(super) fn unknown(text: &str, ty: &ResourceType) -> ScimError {
     let hint = closest(text, ty).map(|name| format!(", did you mean `{name}`?")).unwrap_or_default();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::scim::filter::{parse_target, shown};
 use crate::scim::{BoundPath, Budgets, Dialect, ResourceType, ScimError, ScimType, Tolerance, urn};
 
-use super::path::{read_only, resolve, unknown};
+use super::path::{is_not_kept, read_only, resolve, unknown};
 use super::value::is_blank;
 use super::{OpKind, Operation, PatchRequest, Target};
 
@@ -161,7 +161,11 @@ impl Reading<'_> {
                 return self.pathless(kind, value);
             }
         }
-        let target = resolve(raw, self.ty, self.dialect)?.ok_or_else(|| unknown(text, self.ty))?;
+        let not_kept = is_not_kept(&raw, self.ty);
+        let Some(target) = resolve(raw, self.ty, self.dialect)? else {
+            let passed_over = not_kept && self.dialect.accept(Tolerance::PatchTargetNotKept);
+            return if passed_over { Ok(()) } else { Err(unknown(text, self.ty)) };
+        };
         if read_only(&target.path) {
             return Err(ScimError::bad_request(ScimType::Mutability, format!("`{}` is read-only", target.path)));
         }

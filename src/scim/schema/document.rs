@@ -72,8 +72,8 @@ impl SchemaRegistry {
     /// Two resource types and their extensions.
     pub fn new(user: Schema, user_extensions: Vec<Schema>, group: Schema, group_extensions: Vec<Schema>) -> Self {
         Self {
-            user: Arc::new(ResourceType { kind: Kind::User, schema: user, extensions: user_extensions }),
-            group: Arc::new(ResourceType { kind: Kind::Group, schema: group, extensions: group_extensions }),
+            user: Arc::new(ResourceType { kind: Kind::User, schema: user, extensions: user_extensions, whole: None }),
+            group: Arc::new(ResourceType { kind: Kind::Group, schema: group, extensions: group_extensions, whole: None }),
         }
     }
 }

@@ -157,4 +157,6 @@ pub struct ResourceType {
     pub schema: Schema,
     /// Extension schemas.
     pub extensions: Vec<Schema>,
+    /// The type this one was narrowed from: what that one has beyond is known, but not kept.
+    pub whole: Option<Arc<ResourceType>>,
 }

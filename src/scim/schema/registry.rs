@@ -89,10 +89,10 @@ impl SchemaRegistry {
     }
 
     /// The same schemas without what is not kept. `keep` is asked for each sub-attribute, and for each attribute that has none.
-    /// What has nothing left goes too.
+    /// What has nothing left goes too. The whole types stay known as [`ResourceType::whole`].
     #[must_use]
     pub fn narrowed(&self, keep: impl Fn(Kind, &BoundPath) -> Keep) -> Self {
-        let narrow = |ty: &ResourceType| {
+        let narrow = |ty: &Arc<ResourceType>| {
             let schema = |schema: &Schema, extension: Option<Arc<str>>| Schema {
                 attributes: schema
                     .attributes
@@ -106,6 +106,7 @@ impl SchemaRegistry {
                 kind: ty.kind,
                 schema: schema(&ty.schema, None),
                 extensions: extensions.filter(|extension| !extension.attributes.is_empty()).collect(),
+                whole: Some(Arc::clone(ty.whole.as_ref().unwrap_or(ty))),
             })
         };
         Self { user: narrow(&self.user), group: narrow(&self.group) }

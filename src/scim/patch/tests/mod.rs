@@ -1,5 +1,6 @@
 mod effects;
 mod forms;
+mod kept;
 mod laws;
 
 use std::sync::Arc;
