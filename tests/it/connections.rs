@@ -119,8 +119,7 @@ userPassword: reads
     let title = json!([{ "op": "replace", "path": "title", "value": "x" }]);
     let detail = scim.patch(&path, title).await.error(500, "");
     assert!(detail.contains("scimgate's account"), "{detail}");
-    let told = gateway.log().iter().any(|line| line["level"] == "ERROR" && line["message"].to_string().contains("refuses this"));
-    assert!(told);
+    gateway.logged(|line| line["level"] == "ERROR" && line["message"].to_string().contains("refuses this")).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Fixture, Gateway, GatewayOptions, KEY, Slapd, SlapdOptions, until, user, user_dn};
 
-/// A request of which the server has the head and half of the body.
+/// Sends the head of a request and half of its body; returns the other half.
 async fn half_sent(gateway: &Gateway, body: &str) -> (TcpStream, String) {
     let (sent, rest) = body.split_at(body.len() / 2);
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
@@ -16,14 +16,18 @@ async fn half_sent(gateway: &Gateway, body: &str) -> (TcpStream, String) {
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    until("the request is under way", async || gateway.measures("scimgate_requests_in_flight 1").await).await;
     (stream, rest.to_owned())
+}
+
+async fn is_under_way(gateway: &Gateway) {
+    until("the request is under way", async || gateway.measures("scimgate_requests_in_flight 1").await).await;
 }
 
 #[tokio::test]
 async fn a_request_in_flight_is_finished_before_the_end() {
     let Fixture { mut gateway, slapd, scim } = Fixture::set(&[("server.drain", "30s")]).await;
     let (mut stream, rest) = half_sent(&gateway, &user("ana").to_string()).await;
+    is_under_way(&gateway).await;
 
     gateway.ask_to_end();
     until("the gateway is not ready", async || gateway.admin("/readyz").await.0 == 503).await;
@@ -43,6 +47,7 @@ async fn a_request_in_flight_is_finished_before_the_end() {
 async fn a_request_that_does_not_end_is_cut_off_when_the_time_is_over() {
     let Fixture { mut gateway, slapd, .. } = Fixture::set(&[("server.drain", "100ms")]).await;
     let (mut stream, _) = half_sent(&gateway, &user("ana").to_string()).await;
+    is_under_way(&gateway).await;
 
     gateway.ask_to_end();
 
@@ -62,8 +67,7 @@ async fn an_idle_gateway_ends_at_once_and_says_so() {
     gateway.ask_to_end();
 
     assert!(gateway.ended().await.success());
-    until("the last line is there", async || gateway.log().iter().any(|line| line["message"] == "every request is finished"))
-        .await;
+    gateway.logged(|line| line["message"] == "every request is finished").await;
 }
 
 #[tokio::test]
@@ -95,6 +99,7 @@ async fn metrics_count_what_happened() {
     scim.get("/Users/nobody").await.error(404, "");
     scim.patch(&format!("/Users/{ana}"), json!([{ "op": "Replace", "path": "active", "value": "True" }])).await.expect(200);
 
+    until("all connections are up", async || gateway.measures("scimgate_directory_connections 4").await).await;
     let (status, text) = gateway.admin("/metrics").await;
 
     assert_eq!(status, 200);
@@ -104,7 +109,6 @@ async fn metrics_count_what_happened() {
         "scimgate_requests_total{route=\"user\",method=\"GET\",client=\"ping\",status=\"404\"} 1",
         "scimgate_directory_operations_total{operation=\"add\",result=\"success\"} 1",
         "scimgate_tolerances_total{client=\"ping\",tolerance=\"string-boolean\"} 1",
-        "scimgate_directory_connections 4",
         "scimgate_requests_in_flight 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -131,9 +135,9 @@ async fn every_answer_is_logged_under_the_clients_own_id() {
     let made = scim.send(strange).await.header("x-request-id").to_owned();
     assert_eq!(made.len(), 32, "{made}");
 
-    let answered = |id: &str| gateway.log().into_iter().find(|line| line["message"] == "answered" && line["request_id"] == id);
-    until("both lines are there", async || answered("abc-123").is_some() && answered(&made).is_some()).await;
-    let line = answered(&made).unwrap();
+    let answered = async |id: &str| gateway.logged(|line| line["message"] == "answered" && line["request_id"] == id).await;
+    answered("abc-123").await;
+    let line = answered(&made).await;
     assert_eq!((&line["status"], &line["client"], &line["route"]), (&json!(404), &json!("ping"), &Value::from("user")));
 }
 

@@ -104,7 +104,7 @@ impl Gateway {
             .spawn()
             .unwrap();
         let log = Log::collect(child.stderr.take().unwrap());
-        let Some(line) = log.line("serving").await else {
+        let Some(line) = log.line(|line| line["message"] == "serving").await else {
             child.kill().unwrap();
             child.wait().unwrap();
             panic!("the gateway does not start:\n{log}");
@@ -154,6 +154,11 @@ impl Gateway {
     /// Whether the metrics have this line.
     pub(crate) async fn measures(&self, line: &str) -> bool {
         self.admin("/metrics").await.1.lines().any(|found| found == line)
+    }
+
+    /// The first such line of the log, which comes after what it tells of.
+    pub(crate) async fn logged(&self, is: impl Fn(&Value) -> bool) -> Value {
+        self.log.line(is).await.unwrap_or_else(|| panic!("no such line:\n{}", self.log))
     }
 
     /// The log so far, one value a line.
@@ -224,15 +229,15 @@ impl Log {
         lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not a line of JSON: {line}"))).collect()
     }
 
-    /// The line with this message, once it is there; `None` if it does not come.
-    async fn line(&self, message: &str) -> Option<Value> {
+    /// The first such line, once it is there; `None` if it does not come.
+    async fn line(&self, is: impl Fn(&Value) -> bool) -> Option<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // Looked at first, so that nothing can come after the lines are read.
             let ended = self.is_complete() || Instant::now() > deadline;
             let lines = self.lines.lock().unwrap().clone();
             let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let found = parsed.into_iter().find(|line| line["message"] == message);
+            let found = parsed.into_iter().find(&is);
             if found.is_some() || ended {
                 return found;
             }
