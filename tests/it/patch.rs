@@ -57,6 +57,23 @@ async fn entra_makes_items_by_value_paths() {
 }
 
 #[tokio::test]
+async fn what_the_directory_has_no_place_for_holds_nothing_back() {
+    let paths = [
+        "addresses[type eq \"work\"].formatted",
+        "addresses[type eq \"other\"].locality",
+        "phoneNumbers[type eq \"other\"].value",
+        "ims[type eq \"aim\"].value",
+        "photos",
+    ];
+    let step = |path: &str| {
+        let operations =
+            json!([{ "op": "Replace", "path": path, "value": "x" }, { "op": "Replace", "path": "title", "value": path }]);
+        (operations, "/title", json!(path))
+    };
+    steps(user("ana"), paths.map(step).into()).await;
+}
+
+#[tokio::test]
 async fn entra_clears_by_remove_and_by_empty_values() {
     let mut ana = user("ana");
     ana["title"] = "Engineer".into();

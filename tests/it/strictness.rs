@@ -18,6 +18,7 @@ async fn a_strict_client_is_read_by_the_letter() {
         (replace("emails", json!({ "value": "a@b" })), "invalidValue"),
         (replace("title", json!("")), "invalidValue"),
         (json!([{ "op": "replace", "value": { "name.givenName": "x" } }]), "invalidPath"),
+        (replace("photos", json!("x")), "invalidPath"),
     ] {
         okta.patch(&ana, operations.clone()).await.error(400, kind);
         scim.patch(&ana, operations).await.expect(200);
