@@ -142,7 +142,7 @@ fn resource(ty: &ResourceType) -> Value {
             "operationId": format!("replace{name}"),
             "parameters": projection(),
             "requestBody": body(&sent(ty)),
-            "responses": answers(&[found.clone()]),
+            "responses": answers(std::slice::from_ref(&found)),
         },
         "patch": {
             "operationId": format!("patch{name}"),
@@ -303,12 +303,11 @@ fn meta_schema(kind: Kind) -> Value {
 fn attribute_schema(attribute: &Attribute) -> Value {
     let mut one = match attribute.kind {
         AttrType::String if attribute.required => json!({ "type": "string", "minLength": 1 }),
-        AttrType::String => json!({ "type": "string" }),
+        AttrType::String | AttrType::Reference => json!({ "type": "string" }),
         AttrType::Boolean => json!({ "type": "boolean" }),
         AttrType::Decimal => json!({ "type": "number" }),
         AttrType::Integer => json!({ "type": "integer" }),
         AttrType::DateTime => json!({ "type": "string", "format": "date-time" }),
-        AttrType::Reference => json!({ "type": "string" }),
         AttrType::Binary => json!({ "type": "string", "contentEncoding": "base64" }),
         AttrType::Complex => {
             let subs = attribute.sub_attributes.iter().map(|sub| (sub.name.clone(), attribute_schema(sub)));

@@ -91,7 +91,7 @@ pub struct Attribute {
     /// What a reference points to: `User`, `Group`, `external`, `uri`.
     pub reference_types: Vec<String>,
     /// Of a complex attribute, in the schema's order.
-    pub sub_attributes: Vec<Arc<Attribute>>,
+    pub sub_attributes: Vec<Arc<Self>>,
 }
 
 impl Attribute {
@@ -158,5 +158,5 @@ pub struct ResourceType {
     /// Extension schemas.
     pub extensions: Vec<Schema>,
     /// The type this one was narrowed from: what that one has beyond is known, but not kept.
-    pub whole: Option<Arc<ResourceType>>,
+    pub whole: Option<Arc<Self>>,
 }
