@@ -20,6 +20,8 @@ use crate::scim::{
 const BATCH: usize = 100;
 /// A list of no more is read at once.
 const FEW: u32 = 200;
+/// Resources a filter is evaluated on before others get their turn.
+const AT_ONCE: usize = 64;
 /// Resources of one page that are completed side by side.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -229,8 +231,18 @@ impl Service {
     ) -> Result<Vec<(&'a Entry, Resource)>, ScimError> {
         let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
         let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
-        let resources = found.iter().map(|entry| (entry, side.read(entry, context)));
-        Ok(resources.filter(|(_, resource)| query.filter.as_ref().is_none_or(|filter| filter.matches(resource))).collect())
+        let mut matching = Vec::new();
+        for some in found.chunks(AT_ONCE) {
+            for entry in some {
+                let resource = side.read(entry, context);
+                if query.filter.as_ref().is_none_or(|filter| filter.matches(&resource)) {
+                    matching.push((entry, sorted_by(resource, query)));
+                }
+            }
+            // A long list and a long filter must not keep others waiting.
+            tokio::task::yield_now().await;
+        }
+        Ok(matching)
     }
 
     /// The entries with these ids, in this order; those removed meanwhile are left out.
@@ -272,6 +284,15 @@ impl Service {
         let resource = self.resource(base_url, mapping, side, entry, projection).await?;
         Ok(projection.apply(resource, &side.ty))
     }
+}
+
+/// What an order needs of a resource: the attribute it is sorted by, so that a long list is not held whole.
+fn sorted_by(mut resource: Resource, query: &ListQuery) -> Resource {
+    let mut key = Resource::new();
+    if let Some((path, value)) = query.sort_by.as_ref().and_then(|path| Some((path, resource.remove(path)?))) {
+        key.set(path, value);
+    }
+    key
 }
 
 fn uuid(side: &ResourceMapping, entry: &Entry) -> Option<Uuid> {
