@@ -30,7 +30,9 @@ pub fn document(registry: &SchemaRegistry, base_url: &str) -> Value {
         ("/Schemas", "schemas", list_of(&schema)),
     ] {
         let answers = answers(&[("200", "The document", Some(document))]);
-        paths.insert(path.to_owned(), json!({ "get": { "operationId": name, "responses": answers } }));
+        // How to sign in is public (RFC 7643 section 5, `authenticationSchemes`).
+        let security = if name == "serviceProviderConfig" { json!([]) } else { json!([{ "bearer": [] }]) };
+        paths.insert(path.to_owned(), json!({ "get": { "operationId": name, "security": security, "responses": answers } }));
     }
     let mut schemas = Map::new();
     for kind in [Kind::User, Kind::Group] {
