@@ -91,7 +91,7 @@ pub fn references_in(filter: &Filter<BoundPath>) -> Vec<&str> {
         Filter::And(a, b) | Filter::Or(a, b) => references_in(a).into_iter().chain(references_in(b)).collect(),
         Filter::Not(inner) | Filter::ValuePath { filter: inner, .. } => references_in(inner),
         Filter::Compare { path, op: CompareOp::Eq | CompareOp::Ne, value: Literal::String(id) } if refers(path) => {
-            vec![id]
+            vec![id.trim_matches(' ')]
         }
         Filter::Compare { .. } | Filter::Present(_) => Vec::new(),
     }
@@ -185,10 +185,10 @@ impl ResourceMapping {
 
     fn compare_id(&self, op: CompareOp, value: &Literal) -> Translation {
         match (op, value) {
-            (CompareOp::Eq, Literal::String(id)) => match self.by_id(id).filter(|_| is_plain(id)) {
-                Some(search) => Translation::exact(search),
-                None => Translation::exact(Search::nothing()),
-            },
+            (CompareOp::Eq, Literal::String(id)) => {
+                let search = comparable_id(id).and_then(|id| self.by_id(id));
+                Translation::exact(search.unwrap_or_else(Search::nothing))
+            }
             _ => Translation::undecided(),
         }
     }
@@ -279,14 +279,14 @@ fn conjuncts<'a>(filter: &'a Filter<BoundPath>, into: &mut Vec<Condition<'a>>) -
     }
 }
 
-/// Whether an id is spelt as the directory spells it: an id is compared with its case, a UUID in the directory is not.
-fn is_plain(id: &str) -> bool {
-    !id.bytes().any(|b| b.is_ascii_uppercase())
+/// An id as SCIM compares it, without regard to space around it but with its case. The directory has no capitals in a UUID.
+fn comparable_id(id: &str) -> Option<&str> {
+    Some(id.trim_matches(' ')).filter(|id| !id.bytes().any(|b| b.is_ascii_uppercase()))
 }
 
 /// Entries whose attribute names the entry of a resource.
 fn names_target(attribute: &str, id: &str, targets: &Targets) -> Search {
-    let target = targets.get(id).filter(|_| is_plain(id));
+    let target = comparable_id(id).and_then(|id| targets.get(id));
     target.map_or_else(Search::nothing, |dn| Search::equal(attribute, dn.to_string()))
 }
 

@@ -8,7 +8,7 @@ use super::{ID, MAPPING, PEOPLE, STRANGERS};
 use crate::directory::Entry;
 use crate::mapping::ResourceMapping;
 use crate::scim::filter::{CompareOp, Filter, Literal};
-use crate::scim::{AttrPath, AttrType, BoundPath};
+use crate::scim::{AttrPath, AttrType, BoundPath, Resource};
 
 pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -209,6 +209,46 @@ fn literal(path: &BoundPath) -> BoxedStrategy<String> {
     }
 }
 
+/// Stands for a value of the resource itself, varied; [`fill`] puts it in.
+const OWN: char = '\u{e000}';
+
+fn own() -> impl Strategy<Value = String> {
+    (0usize..4, 0usize..8).prop_map(|(which, variant)| format!("{OWN}{which}{variant}"))
+}
+
+/// A text that compares as another does, or nearly so.
+fn varied(text: &str, variant: usize) -> String {
+    let half = text.chars().count().div_ceil(2);
+    match variant {
+        0 | 1 => text.to_owned(),
+        2 => text.to_uppercase(),
+        3 => text.to_lowercase(),
+        4 => format!("  {} ", text.replace(' ', "   ")),
+        5 => text.chars().take(half).collect(),
+        6 => text.chars().skip(half).collect(),
+        _ => text.chars().filter(|c| *c != ' ').collect(),
+    }
+}
+
+/// The filter with values of the resource where it asks for them.
+pub(super) fn fill(filter: Filter<BoundPath>, resource: &Resource) -> Filter<BoundPath> {
+    let boxed = |filter: Box<Filter<BoundPath>>| Box::new(fill(*filter, resource));
+    match filter {
+        Filter::And(a, b) => Filter::And(boxed(a), boxed(b)),
+        Filter::Or(a, b) => Filter::Or(boxed(a), boxed(b)),
+        Filter::Not(inner) => Filter::Not(boxed(inner)),
+        Filter::ValuePath { path, filter } => Filter::ValuePath { path, filter: boxed(filter) },
+        Filter::Compare { path, op, value: Literal::String(text) } if text.starts_with(OWN) => {
+            let mut digits = text.chars().filter_map(|c| c.to_digit(10)).map(|digit| digit as usize);
+            let (which, variant) = (digits.next().unwrap_or(0), digits.next().unwrap_or(0));
+            let texts: Vec<&str> = resource.values(&path).into_iter().filter_map(Value::as_str).collect();
+            let text = texts.get(which % texts.len().max(1)).copied().unwrap_or("ana");
+            Filter::Compare { path, op, value: Literal::String(varied(text, variant)) }
+        }
+        Filter::Compare { .. } | Filter::Present(_) => filter,
+    }
+}
+
 /// A comparison that fits the attribute.
 fn comparison(path: &BoundPath, name: String) -> BoxedStrategy<Filter<AttrPath>> {
     use CompareOp::{Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
@@ -220,14 +260,15 @@ fn comparison(path: &BoundPath, name: String) -> BoxedStrategy<Filter<AttrPath>>
     };
     let null = compare(vec![Eq, Ne], Just(Literal::Null).boxed());
     let literals = |strategy: BoxedStrategy<String>| strategy.prop_map(Literal::String).boxed();
+    let texts = |strategy: BoxedStrategy<String>| literals(prop_oneof![strategy, own()].boxed());
     let number = prop_oneof![
         (-8i64..9).prop_map(|n| Literal::Number(n.into())),
         Just(Literal::Number(serde_json::Number::from_f64(1.5).unwrap()))
     ];
     let compared = match path.leaf().kind {
         AttrType::Complex => return prop_oneof![present, null].boxed(),
-        AttrType::String => compare(CompareOp::ALL.to_vec(), literals(literal(path))),
-        AttrType::Reference | AttrType::Binary => compare(vec![Eq, Ne, Co, Sw, Ew], literals(literal(path))),
+        AttrType::String => compare(CompareOp::ALL.to_vec(), texts(literal(path))),
+        AttrType::Reference | AttrType::Binary => compare(vec![Eq, Ne, Co, Sw, Ew], texts(literal(path))),
         AttrType::Boolean => compare(vec![Eq, Ne], any::<bool>().prop_map(Literal::Boolean).boxed()),
         AttrType::DateTime => compare(vec![Eq, Ne, Gt, Ge, Lt, Le], literals(time().boxed())),
         AttrType::Integer | AttrType::Decimal => compare(vec![Eq, Ne, Gt, Ge, Lt, Le], number.boxed()),
@@ -247,8 +288,8 @@ fn nested(leaf: BoxedStrategy<Filter<AttrPath>>, depth: u32) -> BoxedStrategy<Fi
     .boxed()
 }
 
-/// A filter over everything the resource type has, value paths included.
-pub(super) fn filter(side: &'static ResourceMapping) -> BoxedStrategy<Filter<AttrPath>> {
+/// Filters over everything the resource type has, value paths included. Several, for the entry they are tried on costs more to draw.
+pub(super) fn filters(side: &'static ResourceMapping) -> impl Strategy<Value = Vec<Filter<AttrPath>>> {
     let plain = select(paths(side)).prop_flat_map(|path| comparison(&path, path.to_string()));
     let complex: Vec<BoundPath> =
         paths(side).into_iter().filter(|path| path.sub.is_none() && path.attribute.kind == AttrType::Complex).collect();
@@ -258,7 +299,8 @@ pub(super) fn filter(side: &'static ResourceMapping) -> BoxedStrategy<Filter<Att
         let path = AttrPath { text: path.to_string() };
         nested(inner.boxed(), 2).prop_map(move |filter| Filter::ValuePath { path: path.clone(), filter: Box::new(filter) })
     });
-    nested(prop_oneof![2 => plain, 1 => value_path].boxed(), 3)
+    let alone = prop_oneof![2 => plain, 1 => value_path].boxed();
+    prop::collection::vec(prop_oneof![1 => alone.clone(), 1 => nested(alone, 3)], 8)
 }
 
 /// Operations on attributes of a user, as the JSON of a PATCH request.
