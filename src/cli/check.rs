@@ -87,7 +87,7 @@ fn check_files(config: &Config, findings: &mut Findings) {
         match http::server_config(tls) {
             Ok(_) => match http::certificate_end(&tls.certificate).map(|end| end - now) {
                 Some(left) if left <= 0 => {
-                    findings.say(Grade::Problem, "server.tls.certificate has expired: clients will refuse it")
+                    findings.say(Grade::Problem, "server.tls.certificate has expired: clients will refuse it");
                 }
                 Some(left) if left < SOON => {
                     findings.say(Grade::Remark, &format!("server.tls.certificate ends in {} days: renew it", left / 86_400));

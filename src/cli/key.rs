@@ -1,5 +1,6 @@
 //! `scimgate key new`.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -54,12 +55,13 @@ pub(super) fn new(name: &str, scopes: &[Scope], expires: Option<Expiry>) -> Exit
         }
     };
     let mut lines = format!("[[auth.api_keys]]\nname = \"{name}\"\nhash = \"{}\"\n", key.hash());
+    // Writing to a String cannot fail.
     if !scopes.is_empty() {
         let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
-        lines.push_str(&format!("scopes = [{}]\n", scopes.join(", ")));
+        let _ = writeln!(lines, "scopes = [{}]", scopes.join(", "));
     }
     if let Some(date) = expires.and_then(|expires| expires.date(SystemClock.now())) {
-        lines.push_str(&format!("expires = {date}\n"));
+        let _ = writeln!(lines, "expires = {date}");
     }
     print(&format!(
         "Key: {}\n\nPaste it into the identity provider now: it is not shown again. Add these lines to scimgate.toml:\n\n{lines}",

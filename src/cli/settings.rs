@@ -1,5 +1,6 @@
 //! `scimgate settings`: the sheet to paste into the identity provider.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -83,8 +84,9 @@ fn sheet(config: &Config) -> String {
     ];
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut out = "For Ping Identity: Integrations > Provisioning > New Connection > SCIM Outbound\n\n".to_owned();
+    // Writing to a String cannot fail.
     for (name, value) in rows {
-        out.push_str(&format!("  {name:width$}  {value}\n"));
+        let _ = writeln!(out, "  {name:width$}  {value}");
     }
     out
 }

@@ -44,7 +44,7 @@ mod tests {
     fn quantities_have_units() {
         assert_eq!(duration("10s"), Some(Duration::from_secs(10)));
         assert_eq!(duration("250 ms"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("90d"), Some(Duration::from_secs(90 * 86_400)));
+        assert_eq!(duration("90d"), Some(Duration::from_hours(90 * 24)));
         assert_eq!(size("8MiB"), Some(8 << 20));
         assert_eq!(size("4096"), Some(4096));
         for bad in ["", "s", "10", "10 weeks", "-1s", "1.5h", "99999999999999999d"] {

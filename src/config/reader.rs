@@ -204,13 +204,10 @@ impl<'a> Section<'a> {
             Value::Raw(text) => text.trim().replace('_', "").parse().ok(),
             _ => None,
         };
-        match number.and_then(|number| T::try_from(number).ok()).filter(|number| *number >= min) {
-            Some(number) => number,
-            None => {
-                self.note(Some(&node.place), key, format!("this must be a whole number, {min} or more"));
-                default
-            }
-        }
+        number.and_then(|number| T::try_from(number).ok()).filter(|number| *number >= min).unwrap_or_else(|| {
+            self.note(Some(&node.place), key, format!("this must be a whole number, {min} or more"));
+            default
+        })
     }
 
     pub(super) fn duration(&mut self, key: &'static str, default: Duration) -> Duration {

@@ -33,7 +33,7 @@ fn the_example_is_valid_with_and_without_its_optional_lines() {
     let text = include_str!("../../config/scimgate.toml").replace("bind_password_file =", "bind_password =");
     let config = read(&text).unwrap();
     assert_eq!((config.directory.connections, config.limits.burst), (4, 200));
-    let whole: String = text.lines().map(|line| format!("{}\n", line.strip_prefix("#:").unwrap_or(line))).collect();
+    let whole = text.lines().map(|line| line.strip_prefix("#:").unwrap_or(line)).collect::<Vec<_>>().join("\n");
     let all = read(&whole).unwrap();
     // The lines that may be left out show the defaults.
     assert_eq!(format!("{:?}", all.service.budgets), format!("{:?}", config.service.budgets));

@@ -108,9 +108,7 @@ fn deeper_than(bytes: &[u8], depth: usize) -> Option<usize> {
         match (in_string, byte) {
             (true, _) if escaped => escaped = false,
             (true, b'\\') => escaped = true,
-            (true, b'"') => in_string = false,
-            (true, _) => {}
-            (false, b'"') => in_string = true,
+            (_, b'"') => in_string = !in_string,
             (false, b'{' | b'[') => {
                 open += 1;
                 if open > depth {
@@ -118,7 +116,7 @@ fn deeper_than(bytes: &[u8], depth: usize) -> Option<usize> {
                 }
             }
             (false, b'}' | b']') => open = open.saturating_sub(1),
-            (false, _) => {}
+            (true | false, _) => {}
         }
     }
     None

@@ -136,6 +136,7 @@ fn lacking(scopes: Scopes, scope: Scope) -> Option<ScimError> {
     (!scopes.contains(scope)).then(|| response::insufficient_scope(scope))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the last thing that is done with it")]
 fn found(body: Value) -> Answer {
     response::json(StatusCode::OK, &body)
 }

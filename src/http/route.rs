@@ -51,7 +51,7 @@ impl Call {
             ["openapi.json"] if matches!(*method, Method::GET | Method::HEAD) => Ok(Self::OpenApi),
             ["openapi.json"] => Err(NoCall::Method("GET")),
             ["scim", "v2", rest @ ..] => Self::below_base(method, rest),
-            ["scim", "v1", ..] | ["scim", "v1.1", ..] => Err(not_found(
+            ["scim", "v1" | "v1.1", ..] => Err(not_found(
                 "This is a SCIM 2.0 service provider: choose SCIM version 2.0 in the client, with a base URL that ends with /scim/v2.",
             )),
             _ => Err(not_found(&format!("Nothing is served here; the SCIM base URL of this gateway ends with {SCIM_PATH}."))),

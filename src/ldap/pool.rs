@@ -1,8 +1,8 @@
 //! A few long-lived connections, each kept up by a supervisor of its own. A connection carries many operations at once, so
 //! nothing is checked out: a call takes the next one that is up.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;

@@ -35,11 +35,13 @@ impl BoundPath {
     }
 
     /// The same path without its sub-attribute.
+    #[must_use]
     pub fn parent(&self) -> Self {
         Self { extension: self.extension.clone(), attribute: self.attribute.clone(), sub: None }
     }
 
     /// The same path with another sub-attribute.
+    #[must_use]
     pub fn with_sub(&self, sub: Arc<Attribute>) -> Self {
         Self { extension: self.extension.clone(), attribute: self.attribute.clone(), sub: Some(sub) }
     }
@@ -60,9 +62,7 @@ impl fmt::Display for BoundPath {
 
 impl PartialEq for BoundPath {
     fn eq(&self, other: &Self) -> bool {
-        self.extension == other.extension
-            && self.attribute.name == other.attribute.name
-            && self.sub_name() == other.sub_name()
+        self.extension == other.extension && self.attribute.name == other.attribute.name && self.sub_name() == other.sub_name()
     }
 }
 

@@ -41,7 +41,8 @@ impl Projection {
             let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
             names.flat_map(|name| paths(name, ty)).collect()
         };
-        let given = |names: &Option<Vec<String>>| names.as_ref().is_some_and(|names| names.iter().any(|name| !name.trim().is_empty()));
+        let given =
+            |names: &Option<Vec<String>>| names.as_ref().is_some_and(|names| names.iter().any(|name| !name.trim().is_empty()));
         match (given(&attributes), given(&excluded)) {
             (true, true) => Err(ScimError::bad_request(
                 ScimType::InvalidValue,
@@ -78,7 +79,8 @@ impl Projection {
             if let Some(extension) = ty.extension(&key) {
                 let Value::Object(object) = value else { continue };
                 let path = |name: &str| ty.resolve_str(&format!("{}:{name}", extension.id));
-                let shown = object.into_iter().filter_map(|(name, value)| self.shown(&path(&name)?, value).map(|value| (name, value)));
+                let shown =
+                    object.into_iter().filter_map(|(name, value)| self.shown(&path(&name)?, value).map(|value| (name, value)));
                 let shown: Map<String, Value> = shown.collect();
                 if !shown.is_empty() {
                     out.insert(key, shown.into());
@@ -124,7 +126,9 @@ impl Projection {
                     Some(shown) => shown,
                     None => keep(name),
                 };
-                Some(object.into_iter().filter(|(name, _)| visible(name)).collect::<Map<_, _>>()).filter(|o| !o.is_empty()).map(Value::Object)
+                Some(object.into_iter().filter(|(name, _)| visible(name)).collect::<Map<_, _>>())
+                    .filter(|o| !o.is_empty())
+                    .map(Value::Object)
             }
             other => Some(other),
         };
@@ -174,7 +178,9 @@ mod tests {
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE], "id": "1", "userName": "a", "title": "t",
             "name": { "givenName": "A", "familyName": "B" }, "password": "p",
             "emails": [{ "value": "a@b", "type": "work" }], ENTERPRISE: { "department": "d", "division": "e" },
-        }) else { panic!() };
+        }) else {
+            panic!()
+        };
         *resource.map_mut() = map;
         Projection::from_query(query, &ty).unwrap().apply(resource, &ty)
     }

@@ -47,7 +47,10 @@ impl Resource {
             }
         }
         match required(ty).find(|path| resource.attribute(path).is_none()) {
-            Some(path) => Err(ScimError::bad_request(ScimType::InvalidValue, format!("{path} is required; it must not be missing or empty"))),
+            Some(path) => Err(ScimError::bad_request(
+                ScimType::InvalidValue,
+                format!("{path} is required; it must not be missing or empty"),
+            )),
             None => Ok(resource),
         }
     }
@@ -112,7 +115,8 @@ fn accept_list(attribute: &Attribute, place: &str, value: Value, dialect: &mut D
     for item in items {
         let item = match item {
             Value::String(text) if attribute.kind == AttrType::Complex && !text.is_empty() => {
-                let tolerance = if attribute.name == "roles" { Tolerance::RolesAsStrings } else { Tolerance::StringForComplexItem };
+                let tolerance =
+                    if attribute.name == "roles" { Tolerance::RolesAsStrings } else { Tolerance::StringForComplexItem };
                 if attribute.sub("value").is_none() || !dialect.accept(tolerance) {
                     return Err(wrong_type(place, "a list of objects"));
                 }
@@ -276,7 +280,10 @@ mod tests {
             (json!({ "userName": "a", "name": "Ana" }), "name must be an object"),
             (json!({ "userName": "a", "emails": [7] }), "emails must be an object"),
             (json!({ "userName": "a", "emails": [{ "value": {"x": 1} }] }), "emails.value must be a string"),
-            (json!({ "userName": "a", "x509Certificates": [{ "value": "%" }] }), "x509Certificates.value must be a base64 string"),
+            (
+                json!({ "userName": "a", "x509Certificates": [{ "value": "%" }] }),
+                "x509Certificates.value must be a base64 string",
+            ),
             (json!({ "userName": "a", "schemas": "x" }), "schemas must be a list of URIs"),
         ] {
             assert_eq!(user(body.clone()).unwrap_err().detail, detail, "{body}");
@@ -291,8 +298,14 @@ mod tests {
             "\\PC{0,8}".prop_map(Value::from)
         ];
         leaf.prop_recursive(4, 32, 4, |inner| {
-            let key = prop_oneof![Just("userName".to_owned()), Just("emails".to_owned()), Just("value".to_owned()),
-                Just("name".to_owned()), Just("active".to_owned()), "\\PC{0,6}"];
+            let key = prop_oneof![
+                Just("userName".to_owned()),
+                Just("emails".to_owned()),
+                Just("value".to_owned()),
+                Just("name".to_owned()),
+                Just("active".to_owned()),
+                "\\PC{0,6}"
+            ];
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::btree_map(key, inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))

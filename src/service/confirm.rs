@@ -50,10 +50,8 @@ impl Service {
             Err(DirectoryError::Unknown(reason)) => {
                 let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
                 look.filter = id.clone();
-                match self.directory.search(&look).await?.entries.is_empty() {
-                    true => Ok(()),
-                    false => Err(DirectoryError::Unknown(reason)),
-                }
+                let gone = self.directory.search(&look).await?.entries.is_empty();
+                if gone { Ok(()) } else { Err(DirectoryError::Unknown(reason)) }
             }
             done => done,
         }

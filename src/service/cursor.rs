@@ -79,7 +79,7 @@ mod tests {
     use crate::scim::{Budgets, Dialect, ListQuery, SchemaRegistry};
 
     fn seal(key: Option<&str>) -> CursorSeal {
-        let config = CursorConfig { key: key.map(|key| Secret::new(key.to_owned())), lifetime: Duration::from_secs(60) };
+        let config = CursorConfig { key: key.map(|key| Secret::new(key.to_owned())), lifetime: Duration::from_mins(1) };
         CursorSeal::new(&config, Arc::new(SystemClock)).unwrap()
     }
 

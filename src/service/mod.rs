@@ -17,12 +17,11 @@ mod update;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 pub use self::bulk::BulkPermission;
-pub use self::cursor::{CursorConfig, NoKey};
-pub use self::replace::Omitted;
 use self::cursor::CursorSeal;
+pub use self::cursor::{CursorConfig, NoKey};
 use self::order::Orders;
+pub use self::replace::Omitted;
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
@@ -75,7 +74,8 @@ impl Context {
         match kind {
             Kind::User => of_user,
             Kind::Group => {
-                let has_members = body.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case("members")));
+                let has_members =
+                    body.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case("members")));
                 let keeps = !has_members && self.dialect.accept(Tolerance::PutWithoutMembers);
                 if keeps { Omitted::Keep } else { Omitted::Clear }
             }

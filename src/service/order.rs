@@ -90,7 +90,9 @@ impl Branch {
         let read = read.await;
         let meanwhile = self.state().meanwhile.take().unwrap_or_default();
         let mut ids = read?;
-        meanwhile.into_iter().for_each(|change| change.apply(&mut ids));
+        for change in meanwhile {
+            change.apply(&mut ids);
+        }
         let order = Arc::new(ids);
         self.state().order = Some((since, order.clone()));
         Ok(order)

@@ -47,7 +47,9 @@ mod tests {
             decoded(r#"not (title pr) and emails[value eq "a%2Bb%40c"]"#).as_deref(),
             Some(r#"not (title pr) and emails[value eq "a+b@c"]"#)
         );
-        for same in [r#"userName eq "a@b""#, r#"userName eq "100%""#, r#"userName eq "%zz""#, r#"userName eq "%ff""#, "active eq true"] {
+        for same in
+            [r#"userName eq "a@b""#, r#"userName eq "100%""#, r#"userName eq "%zz""#, r#"userName eq "%ff""#, "active eq true"]
+        {
             assert_eq!(decoded(same), None, "{same}");
         }
     }

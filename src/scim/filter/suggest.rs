@@ -17,7 +17,8 @@ pub(crate) fn closest(text: &str, ty: &ResourceType) -> Option<String> {
         let full = path.to_string();
         let short =
             full.strip_prefix(path.extension.as_deref().unwrap_or_default()).map_or(&*full, |s| s.trim_start_matches(':'));
-        let distance = edit_distance(&wanted, &short.to_ascii_lowercase()).min(edit_distance(&wanted, &full.to_ascii_lowercase()));
+        let distance =
+            edit_distance(&wanted, &short.to_ascii_lowercase()).min(edit_distance(&wanted, &full.to_ascii_lowercase()));
         if distance <= 2 && distance * 2 <= wanted.len() && best.as_ref().is_none_or(|(least, _)| distance < *least) {
             best = Some((distance, full));
         }

@@ -54,17 +54,22 @@ impl Keyword for Returned {
 }
 
 impl Keyword for Uniqueness {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("none", Self::None), ("server", Self::Server), ("global", Self::Global)];
+    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("server", Self::Server), ("global", Self::Global)];
 }
 
 impl SchemaRegistry {
     /// The schemas that ship with the program.
     pub fn builtin() -> Self {
         let schema = |text: &str| {
-            let parsed = serde_json::from_str(text).map_err(|error| error.to_string()).and_then(|value| Schema::from_json(&value));
+            let parsed =
+                serde_json::from_str(text).map_err(|error| error.to_string()).and_then(|value| Schema::from_json(&value));
             // The documents are part of the program, and a test reads each of them.
-            parsed.unwrap_or_else(|_| Schema { id: "".into(), name: String::new(), description: String::new(), attributes: Vec::new() })
+            parsed.unwrap_or_else(|_| Schema {
+                id: "".into(),
+                name: String::new(),
+                description: String::new(),
+                attributes: Vec::new(),
+            })
         };
         Self::new(schema(USER), vec![schema(ENTERPRISE_USER)], schema(GROUP), Vec::new())
     }
@@ -107,7 +112,8 @@ impl Schema {
 }
 
 fn attribute(document: &Value, depth: usize) -> Result<Arc<Attribute>, String> {
-    let name = document.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).ok_or("an attribute has no `name`")?;
+    let name =
+        document.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).ok_or("an attribute has no `name`")?;
     let wrong = |key: &str| format!("{name}: `{key}` has a value that RFC 7643 section 7 does not know");
     let flag = |key: &str| match document.get(key) {
         None => Ok(false),

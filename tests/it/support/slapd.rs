@@ -203,7 +203,8 @@ impl Slapd {
         ldap
     }
 
-    async fn administrator(&self) -> Ldap {
+    /// A connection that may do everything.
+    pub(crate) async fn administrator(&self) -> Ldap {
         let mut ldap = self.connect().await;
         ldap.simple_bind(ROOT, ROOT_PASSWORD).await.unwrap().success().unwrap();
         ldap

@@ -60,7 +60,7 @@ fn operators_that_do_not_fit_the_type_are_refused() {
         "active sw true",
         r#"emails gt "x""#,
         r#"name eq "x""#,
-        r#"name.familyName gt null"#,
+        "name.familyName gt null",
         r#"meta.lastModified co "2011""#,
         r#"meta.lastModified gt "yesterday""#,
         r#"profileUrl gt "https://x""#,

@@ -74,7 +74,7 @@ fn a_value_path_asks_one_item_for_everything() {
         (r#"emails[type eq "work" and value co "home"]"#, false),
         (r#"emails.type eq "work" and emails.value co "home""#, true),
         (r#"emails[type eq "WORK"].value eq "ana@corp.example""#, true),
-        (r#"emails[not (primary eq true)]"#, true),
+        ("emails[not (primary eq true)]", true),
         ("emails[primary ne true and type eq \"home\"]", true),
         ("emails[primary pr and type eq \"home\"]", false),
         ("phoneNumbers[type ne \"work\"]", false),

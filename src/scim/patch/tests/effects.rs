@@ -6,6 +6,7 @@ use crate::scim::{Kind, ScimType, Tolerance};
 
 use super::{ENTERPRISE, after, group, members, patched, read, strict, ty, user};
 
+#[expect(clippy::needless_pass_by_value, reason = "a table of literals reads better")]
 fn refused(operations: Value) -> Option<ScimType> {
     patched(Kind::User, user(), &operations).expect_err(&operations.to_string()).scim_type
 }

@@ -12,11 +12,13 @@ fn parse(body: Value, dialect: &mut Dialect) -> Result<PatchRequest, ScimError> 
 }
 
 /// Kind, target and value of every operation, on a user.
+#[expect(clippy::needless_pass_by_value, reason = "a table of literals reads better")]
 fn listed(operations: Value) -> Vec<(OpKind, String, Value)> {
     let request = read(Kind::User, &operations, &mut Dialect::default()).unwrap_or_else(|e| panic!("{operations}: {e}"));
     request.operations.into_iter().map(|o| (o.kind, o.target.to_string(), o.value.unwrap_or(Value::Null))).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a table of literals reads better")]
 fn refused(operations: Value) -> (Option<ScimType>, String) {
     let error = read(Kind::User, &operations, &mut Dialect::default()).expect_err(&operations.to_string());
     assert_eq!(error.status, StatusCode::BAD_REQUEST);

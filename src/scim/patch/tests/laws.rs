@@ -131,11 +131,11 @@ proptest! {
             None => json!([{ "op": "replace", "value": value }]),
         };
         for (kind, before) in [(Kind::User, user()), (Kind::Group, group(&["a", "b", "c"]))] {
-            if let Ok((once, _)) = patched(kind, before, &operation) {
-                if let Ok((twice, changed)) = patched(kind, once.clone(), &operation) {
-                    prop_assert_eq!(&twice, &once);
-                    prop_assert!(!changed || value.is_object(), "{}", operation);
-                }
+            if let Ok((once, _)) = patched(kind, before, &operation)
+                && let Ok((twice, changed)) = patched(kind, once.clone(), &operation)
+            {
+                prop_assert_eq!(&twice, &once);
+                prop_assert!(!changed || value.is_object(), "{}", operation);
             }
         }
     }

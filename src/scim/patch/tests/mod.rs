@@ -59,6 +59,7 @@ fn patched(kind: Kind, mut resource: Resource, operations: &Value) -> Result<(Re
 }
 
 /// The attribute `name` of the user after the operations; it must differ from before exactly if `changed` says so.
+#[expect(clippy::needless_pass_by_value, reason = "a table of literals reads better")]
 fn after(operations: Value, name: &str) -> Value {
     let before = user();
     let (after, changed) = patched(Kind::User, before.clone(), &operations).unwrap_or_else(|e| panic!("{operations}: {e}"));
@@ -67,6 +68,7 @@ fn after(operations: Value, name: &str) -> Value {
 }
 
 /// The ids of a group of `a`, `b` and `c` after the operations.
+#[expect(clippy::needless_pass_by_value, reason = "a table of literals reads better")]
 fn members(operations: Value) -> Vec<String> {
     let before = group(&["a", "b", "c"]);
     let (after, changed) = patched(Kind::Group, before.clone(), &operations).unwrap_or_else(|e| panic!("{operations}: {e}"));
