@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use super::{ID, MAPPING, PEOPLE, STRANGERS};
+use super::{ID, MAPPING, PEOPLE, STRANGERS, read};
 use crate::directory::Entry;
 use crate::mapping::ResourceMapping;
 use crate::scim::filter::{CompareOp, Filter, Literal};
@@ -230,9 +230,9 @@ fn varied(text: &str, variant: usize) -> String {
     }
 }
 
-/// The filter with values of the resource where it asks for them.
-pub(super) fn fill(filter: Filter<BoundPath>, resource: &Resource) -> Filter<BoundPath> {
-    let boxed = |filter: Box<Filter<BoundPath>>| Box::new(fill(*filter, resource));
+/// The filter with values where it asks for them: of the resource, and those of the entry that SCIM does not show.
+pub(super) fn fill(filter: Filter<BoundPath>, side: &ResourceMapping, resource: &Resource, entry: &Entry) -> Filter<BoundPath> {
+    let boxed = |filter: Box<Filter<BoundPath>>| Box::new(fill(*filter, side, resource, entry));
     match filter {
         Filter::And(a, b) => Filter::And(boxed(a), boxed(b)),
         Filter::Or(a, b) => Filter::Or(boxed(a), boxed(b)),
@@ -241,7 +241,8 @@ pub(super) fn fill(filter: Filter<BoundPath>, resource: &Resource) -> Filter<Bou
         Filter::Compare { path, op, value: Literal::String(text) } if text.starts_with(OWN) => {
             let mut digits = text.chars().filter_map(|c| c.to_digit(10)).map(|digit| digit as usize);
             let (which, variant) = (digits.next().unwrap_or(0), digits.next().unwrap_or(0));
-            let texts: Vec<&str> = resource.values(&path).into_iter().filter_map(Value::as_str).collect();
+            let stored = side.rules.iter().filter(|rule| rule.path == path).flat_map(|rule| entry.texts(&rule.attribute));
+            let texts: Vec<&str> = resource.values(&path).into_iter().filter_map(Value::as_str).chain(stored).collect();
             let text = texts.get(which % texts.len().max(1)).copied().unwrap_or("ana");
             Filter::Compare { path, op, value: Literal::String(varied(text, variant)) }
         }
@@ -288,19 +289,33 @@ fn nested(leaf: BoxedStrategy<Filter<AttrPath>>, depth: u32) -> BoxedStrategy<Fi
     .boxed()
 }
 
-/// Filters over everything the resource type has, value paths included. Several, for the entry they are tried on costs more to draw.
-pub(super) fn filters(side: &'static ResourceMapping) -> impl Strategy<Value = Vec<Filter<AttrPath>>> {
-    let plain = select(paths(side)).prop_flat_map(|path| comparison(&path, path.to_string()));
-    let complex: Vec<BoundPath> =
-        paths(side).into_iter().filter(|path| path.sub.is_none() && path.attribute.kind == AttrType::Complex).collect();
+/// An entry and filters, more often over what it has than over what it has not, value paths included. Several filters, for an
+/// entry costs more to draw.
+pub(super) fn searched(
+    side: &'static ResourceMapping,
+    entry: impl Strategy<Value = Entry>,
+) -> impl Strategy<Value = (Entry, Vec<Filter<AttrPath>>)> {
+    let all = paths(side);
+    entry.prop_flat_map(move |entry| {
+        let resource = read(side, &entry);
+        let present: Vec<BoundPath> = all.iter().filter(|path| !resource.values(path).is_empty()).cloned().collect();
+        let alone = prop_oneof![2 => alone(present), 1 => alone(all.clone())].boxed();
+        (Just(entry), prop::collection::vec(prop_oneof![1 => alone.clone(), 1 => nested(alone, 3)], 8))
+    })
+}
+
+/// A comparison or a value path.
+fn alone(paths: Vec<BoundPath>) -> BoxedStrategy<Filter<AttrPath>> {
+    let is_whole = |path: &&BoundPath| path.sub.is_none() && path.attribute.kind == AttrType::Complex;
+    let complex: Vec<BoundPath> = paths.iter().filter(is_whole).cloned().collect();
+    let plain = select(paths).prop_flat_map(|path| comparison(&path, path.to_string()));
     let value_path = select(complex).prop_flat_map(|path| {
         let subs: Vec<BoundPath> = path.attribute.sub_attributes.iter().map(|sub| path.with_sub(sub.clone())).collect();
         let inner = select(subs).prop_flat_map(|path| comparison(&path, path.sub_name().unwrap_or_default().to_owned()));
         let path = AttrPath { text: path.to_string() };
         nested(inner.boxed(), 2).prop_map(move |filter| Filter::ValuePath { path: path.clone(), filter: Box::new(filter) })
     });
-    let alone = prop_oneof![2 => plain, 1 => value_path].boxed();
-    prop::collection::vec(prop_oneof![1 => alone.clone(), 1 => nested(alone, 3)], 8)
+    prop_oneof![2 => plain, 1 => value_path].boxed()
 }
 
 /// Operations on attributes of a user, as the JSON of a PATCH request.
