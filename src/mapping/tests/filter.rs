@@ -163,3 +163,34 @@ fn ids_and_unique_names_are_looked_up_exactly() {
     let filter = others.unique_filter(&user(serde_json::json!({ "userName": "*)(uid=*", "externalId": "1" }))).unwrap();
     assert_eq!(filter.to_string(), "(uid=\\2a\\29\\28uid=\\2a)");
 }
+
+#[test]
+fn an_attribute_that_compares_otherwise_is_searched_with_care() {
+    let odd = &laws::ODD.users;
+    for (filter, expected, exact) in [
+        // Finer there: "ANA" must be found too.
+        (r#"nickName eq "Ana""#, "(labeledURI=*)", false),
+        // Coarser there: "ANA" is found and must be left out.
+        (r#"externalId eq "Ana""#, "(employeeNumber=Ana)", false),
+        // Numbers: "ana" is none, which would be Undefined.
+        (r#"urn:x:code eq "ana""#, "(uidNumber=*)", false),
+        ("urn:x:count gt 6", "(scimgateTimezone=*)", false),
+        ("urn:x:flag eq true", "(scimgateActive=TRUE)", true),
+        // Text that is no flag is false.
+        ("urn:x:odd eq false", "(scimgateLocale=*)", false),
+        ("urn:x:odd pr", "(scimgateLocale=*)", false),
+        // An item may be made of a description alone.
+        (r#"phoneNumbers[type eq "work"]"#, "(|(description=*)(telephoneNumber=*))", true),
+    ] {
+        assert_eq!(search(odd, filter), (expected.to_owned(), exact), "{filter}");
+    }
+    let hidden = &laws::HIDDEN.users;
+    for (filter, expected) in [
+        (r#"emails.value eq "a@x""#, "(mail=a@x)"),
+        (r#"emails.value sw "a""#, "(mail=*)"),
+        ("emails pr", "(mail=*)"),
+        (r#"phoneNumbers[type eq "fax" and value eq "1"]"#, "(facsimileTelephoneNumber=*)"),
+    ] {
+        assert_eq!(search(hidden, filter), (expected.to_owned(), false), "{filter}");
+    }
+}

@@ -138,7 +138,7 @@ fn changed_attributes(before: &Entry, after: &Entry) -> Vec<String> {
 
 /// A mapping that makes things hard: references, flags and numbers in odd places, values that compare finer or coarser than SCIM
 /// does, items without a type and items without a value.
-static ODD: LazyLock<Mapping> = LazyLock::new(|| {
+pub(super) static ODD: LazyLock<Mapping> = LazyLock::new(|| {
     let attribute = |name: &str, kind: &str| json!({ "name": name, "type": kind, "multiValued": false });
     let schema = json!({ "id": "urn:x", "name": "X", "description": "", "attributes": [
         attribute("flag", "boolean"), attribute("odd", "boolean"), attribute("count", "integer"), attribute("rate", "decimal"),
@@ -170,7 +170,7 @@ static ODD: LazyLock<Mapping> = LazyLock::new(|| {
 });
 
 /// A directory that does not show its schema.
-static HIDDEN: LazyLock<Mapping> = LazyLock::new(|| {
+pub(super) static HIDDEN: LazyLock<Mapping> = LazyLock::new(|| {
     let hidden = Capabilities { schema: Subschema::default(), ..capabilities(Loaded { ours: false, ppolicy: false }) };
     compile_with(&config(), &SchemaRegistry::builtin(), &hidden).unwrap().mapping
 });
