@@ -127,6 +127,8 @@ fn accept_list(attribute: &Attribute, place: &str, value: Value, dialect: &mut D
         accepted.extend(accept_single(attribute, place, item, dialect)?);
     }
     one_primary(&mut accepted, dialect);
+    // Of an item that was nothing but primary, nothing may be left.
+    accepted.retain(|item| !is_unassigned(item));
     Ok(Some(Value::Array(accepted)).filter(|value| !is_unassigned(value)))
 }
 
@@ -266,6 +268,8 @@ mod tests {
             { "value": "a@b", "type": "home", "primary": true }, { "value": "a@b", "type": "work", "primary": true }] }));
         let expected = json!([{ "value": "a@b", "type": "home" }, { "value": "a@b", "type": "work", "primary": true }]);
         assert_eq!(both.unwrap().map()["emails"], expected);
+        let nothing_else = user(json!({ "userName": "a", "emails": [{ "primary": true }, { "primary": true }] }));
+        assert_eq!(nothing_else.unwrap().map()["emails"], json!([{ "primary": true }]));
     }
 
     #[test]

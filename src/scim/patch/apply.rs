@@ -162,6 +162,7 @@ impl Change<'_> {
                     &[value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice)],
                     attribute,
                 );
+                given.retain(|item| !is_empty_object(item));
                 let changed = *list != given;
                 *list = given;
                 Ok(changed)
