@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes each target for some seconds, on stable Rust: the coverage that libFuzzer is led by is the compiler's own. There is no
-# unsafe code for a sanitizer to look at. What is found is left in artifacts/.
+# unsafe code for a sanitizer to look at. It begins with the inputs in seeds/ and collects more in corpus/; what is found is left
+# in artifacts/.
 #
 #     tests/fuzz/run.sh [SECONDS [TARGET…]]
 set -euo pipefail
@@ -23,6 +24,6 @@ cargo build --release --target "$host"
 built=${CARGO_TARGET_DIR:-target}/$host/release
 for target in "${targets[@]}"; do
   mkdir -p "corpus/$target" "artifacts/$target"
-  "$built/$target" "corpus/$target" -max_total_time="$seconds" -artifact_prefix="artifacts/$target/" -print_final_stats=0 2>&1 |
+  "$built/$target" "corpus/$target" "seeds/$target" -max_total_time="$seconds" -artifact_prefix="artifacts/$target/" -print_final_stats=0 2>&1 |
     sed -n "/panicked\|ERROR\|SUMMARY\|DONE/s/^/$target: /p"
 done
