@@ -23,7 +23,8 @@ enum Matching {
     Image,
 }
 
-const SINGLE: &[&str] = &["displayname", "preferredlanguage", "employeenumber", "uidnumber", "pwdaccountlockedtime"];
+const SINGLE: &[&str] =
+    &["createtimestamp", "displayname", "preferredlanguage", "employeenumber", "uidnumber", "pwdaccountlockedtime"];
 
 fn matching(attribute: &str) -> Option<Matching> {
     let name = attribute.to_ascii_lowercase();
