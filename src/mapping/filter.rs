@@ -333,7 +333,7 @@ fn compare_text(rule: &Rule, op: CompareOp, text: &str) -> Option<Translation> {
         return None;
     }
     // In pieces of text, space at the ends counts differently from server to server.
-    let pieces = definition.substrings && *text == prepare(text, true);
+    let pieces = definition.substrings && *text == prepare(text, true) && rule.fits(text);
     let piece = || Some(text.as_bytes().to_vec());
     let search = match op {
         CompareOp::Eq => Search::equal(attribute, text),

@@ -145,13 +145,18 @@ impl Rule {
         }
     }
 
+    /// Whether a server can compare the text: of IA5 text with a NUL in it, some see only what is before it.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        !(self.definition.is_ascii() && text.contains('\0'))
+    }
+
     /// A value of the directory as JSON; `None` if it does not fit. References are not read here.
     pub(super) fn read(&self, value: &[u8]) -> Option<serde_json::Value> {
         use base64::Engine as _;
         let text = || std::str::from_utf8(value).ok();
         match self.codec {
             // Some directories hold empty values, which are none in SCIM.
-            Codec::Text => text().filter(|text| !text.is_empty()).map(Into::into),
+            Codec::Text => text().filter(|text| !text.is_empty() && self.fits(text)).map(Into::into),
             Codec::Boolean => text().map(|text| text.eq_ignore_ascii_case("TRUE").into()),
             Codec::Integer => text().and_then(number).filter(|number| !number.is_f64()).map(Into::into),
             Codec::Decimal => text().and_then(number).map(Into::into),
@@ -165,7 +170,7 @@ impl Rule {
     pub(super) fn write(&self, value: &serde_json::Value) -> Option<Vec<u8>> {
         use base64::Engine as _;
         match self.codec {
-            Codec::Text => value.as_str().map(|text| text.as_bytes().to_vec()),
+            Codec::Text => value.as_str().filter(|text| self.fits(text)).map(|text| text.as_bytes().to_vec()),
             Codec::Boolean => value.as_bool().map(|flag| if flag { b"TRUE".to_vec() } else { b"FALSE".to_vec() }),
             Codec::Integer | Codec::Decimal => value.as_number().map(|number| number.to_string().into_bytes()),
             Codec::Instant => {

@@ -63,8 +63,8 @@ pub(super) fn name() -> impl Strategy<Value = String> {
 
 fn ascii() -> impl Strategy<Value = String> {
     prop_oneof![
-        3 => select(vec!["ana@x", "Ana@X", "k@x", " ana@x", "b c@x", "B  C@x", "*", "a\0@x"]).prop_map(str::to_owned),
-        1 => of_chars(" aA@.\"\\*\0", 6),
+        3 => select(vec!["ana@x", "Ana@X", "k@x", " ana@x", "b c@x", "B  C@x", "*", "a\u{7f}@x"]).prop_map(str::to_owned),
+        1 => of_chars(" aA@.\"\\*", 6),
     ]
 }
 

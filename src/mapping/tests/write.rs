@@ -97,6 +97,13 @@ fn a_user_name_may_have_to_be_an_email_address() {
 }
 
 #[test]
+fn a_value_that_does_not_fit_is_refused_with_its_path() {
+    let refused = |body: Value| MAPPING.users.new_entry(&user(body), &TARGETS).unwrap_err().detail;
+    let nul = json!({ "userName": "ana", "emails": [{ "value": "a\0@x", "type": "work" }] });
+    assert_eq!(refused(nul), "emails.value: the value does not fit this attribute");
+}
+
+#[test]
 fn items_go_by_their_type() {
     let entry = entry_of(json!({ "userName": "ana",
         "emails": [{ "value": "home@x", "type": "home" }, { "value": "none@x" }, { "value": "WORK@x", "type": "Work" }, { "value": "work@X" }],
