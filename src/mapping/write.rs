@@ -42,7 +42,7 @@ impl ResourceMapping {
         let named = self.naming_value(self.rdn.as_str(), resource, &attributes);
         let name = named.as_deref().and_then(|value| std::str::from_utf8(value).ok()).filter(|name| !name.trim().is_empty());
         let name = name.ok_or_else(|| self.nameless())?;
-        let mut entry = Entry::new(self.base.child(Rdn::new(self.rdn.clone(), name)));
+        let mut entry = Entry::new(self.base.child(self.short_enough(Rdn::new(self.rdn.clone(), name))?));
         entry.push("objectClass", self.object_classes.iter().map(|class| class.as_bytes().to_vec()));
         for mark in &self.ownership {
             if !entry.has(&mark.attribute, &mark.value) {
@@ -67,11 +67,31 @@ impl ResourceMapping {
         Ok(entry)
     }
 
+    /// Refuses a name that the directory could not keep, but would not say so.
+    fn short_enough(&self, rdn: Rdn) -> Result<Rdn, ScimError> {
+        let text = rdn.to_string();
+        // We escape by a backslash where the directory takes two digits more.
+        let most = self.profile.longest_rdn;
+        if text.len() + text.matches('\\').count() <= most {
+            return Ok(rdn);
+        }
+        Err(ScimError::bad_request(
+            ScimType::InvalidValue,
+            format!(
+                "{} is too long: it names the entry in the directory, which takes {most} bytes at most for that",
+                self.naming_path()
+            ),
+        ))
+    }
+
+    fn naming_path(&self) -> String {
+        self.rules.iter().find(|rule| self.rdn == *rule.attribute).map(|rule| rule.path.to_string()).unwrap_or_default()
+    }
+
     fn nameless(&self) -> ScimError {
-        let path = self.rules.iter().find(|rule| self.rdn == *rule.attribute).map(|rule| rule.path.to_string());
         ScimError::bad_request(
             ScimType::InvalidValue,
-            format!("{} must not be blank: it names the entry in the directory", path.unwrap_or_default()),
+            format!("{} must not be blank: it names the entry in the directory", self.naming_path()),
         )
     }
 
@@ -168,7 +188,7 @@ impl ResourceMapping {
                 changed = changed.with_value(attribute, &value.ok_or_else(|| self.nameless())?);
             }
         }
-        Ok((changed != *rdn).then_some(changed))
+        if changed == *rdn { Ok(None) } else { self.short_enough(changed).map(Some) }
     }
 }
 

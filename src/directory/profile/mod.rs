@@ -19,6 +19,8 @@ pub struct Profile {
     pub modified: &'static str,
     /// The attribute by which an entry can be found by its name in a search over a branch.
     pub entry_dn: &'static str,
+    /// Bytes of an entry's own RDN at most, special characters as `\XX`.
+    pub longest_rdn: usize,
     /// The password policy's lock and the value that locks for good.
     pub lock: (&'static str, &'static str),
 }

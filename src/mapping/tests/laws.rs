@@ -199,7 +199,7 @@ fn user_entry() -> impl Strategy<Value = Entry> {
     ];
     let odd = prop::collection::vec(odd.prop_map(|(name, value)| (name, value.to_owned())), 0..4);
     (values::user(), values::extras(), odd).prop_map(|(body, extras, odd)| {
-        let mut entry = created(&MAPPING.users, &user(body));
+        let mut entry = model::add(&created(&MAPPING.users, &user(body))).unwrap();
         for (attribute, _) in &odd {
             let clear = Modification::new(ModifyOp::Replace, attribute, Vec::new());
             entry = model::modify(&entry, &[clear]).unwrap();
@@ -209,8 +209,10 @@ fn user_entry() -> impl Strategy<Value = Entry> {
 }
 
 fn group_entry() -> impl Strategy<Value = Entry> {
-    (values::group(), values::group_extras())
-        .prop_map(|(body, extras)| with_extras(created(&MAPPING.groups, &resource(&MAPPING.groups, body)), &extras))
+    (values::group(), values::group_extras()).prop_map(|(body, extras)| {
+        let entry = model::add(&created(&MAPPING.groups, &resource(&MAPPING.groups, body))).unwrap();
+        with_extras(entry, &extras)
+    })
 }
 
 /// The gateway's promise about lists: an exact translation finds just what matches, any other at least that.

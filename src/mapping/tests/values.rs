@@ -56,9 +56,9 @@ fn of_chars(chars: &str, most: usize) -> impl Strategy<Value = String> + use<> {
     prop::collection::vec(select(chars.chars().collect::<Vec<_>>()), 1..most).prop_map(String::from_iter)
 }
 
-/// Text with something in it that is not space.
+/// Text that can name an entry: not too long, and with something in it that is not space.
 pub(super) fn name() -> impl Strategy<Value = String> {
-    text().prop_filter("names something", |text| !text.trim().is_empty())
+    text().prop_filter("names an entry", |text| !text.trim().is_empty() && text.len() < 60)
 }
 
 fn ascii() -> impl Strategy<Value = String> {

@@ -81,6 +81,20 @@ fn a_blank_name_is_refused() {
 }
 
 #[test]
+fn a_name_that_the_directory_cannot_keep_is_refused() {
+    // As measured on slapd 2.5 with back-mdb.
+    let longest = [("a", 241), ("é", 120), (",", 80)];
+    for (letter, times) in longest {
+        let body = |times: usize| user(json!({ "userName": letter.repeat(times) }));
+        let entry = MAPPING.users.new_entry(&body(times), &TARGETS).unwrap();
+        let refused = MAPPING.users.new_entry(&body(times + 1), &TARGETS).unwrap_err();
+        assert!(refused.detail.starts_with("userName is too long"), "{}", refused.detail);
+        let old = read(&MAPPING.users, &entry);
+        assert!(MAPPING.users.change(&entry, &old, &body(times + 1), &TARGETS).is_err());
+    }
+}
+
+#[test]
 fn a_user_name_may_have_to_be_an_email_address() {
     let mut config = config();
     config.user_name = UserNameRule::Email;
