@@ -78,7 +78,12 @@ impl<'a> Section<'a> {
 
     /// A table below this one, empty if there is none.
     pub(super) fn section(&mut self, key: &'static str) -> Self {
-        let (place, table) = match self.take(key) {
+        let node = self.take(key).map(|node| match &node.value {
+            // { a = "…" }, as one variable.
+            Value::Raw(text) => Node { value: parse_raw(text, &node.place).unwrap_or(Value::Other), ..node },
+            _ => node,
+        });
+        let (place, table) = match node {
             Some(Node { value: Value::Table(table), place }) => (Some(place), table),
             Some(node) => {
                 self.note(Some(&node.place), key, format!("this is a section: write [{}]", self.key(key)));

@@ -93,6 +93,7 @@ fn variables_set_any_key() {
         ("SCIMGATE__DIRECTORY__URLS", "ldap://localhost, ldap://127.0.0.2"),
         ("SCIMGATE__DIRECTORY__BIND_PASSWORD", "1234"),
         ("SCIMGATE__USERS__OBJECT_CLASSES", "[\"inetOrgPerson\", \"posixAccount\"]"),
+        ("SCIMGATE__USERS__ATTRIBUTES", "{ title = \"description\" }"),
         ("SCIMGATE_CONFIG", "elsewhere"),
     ];
     let config = with_environment(&minimal(), &variables).unwrap();
@@ -100,6 +101,7 @@ fn variables_set_any_key() {
     assert_eq!((config.limits.burst, config.mapping.groups_sync, config.directory.urls.len()), (7, false, 2));
     assert_eq!(config.directory.bind.unwrap().password.expose(), "1234");
     assert_eq!(config.mapping.users.object_classes.len(), 2);
+    assert_eq!(config.mapping.users.attributes, [("title".to_owned(), "description".to_owned())]);
     let wrong =
         with_environment(&minimal(), &[("SCIMGATE__LIMITS__BURST", "many"), ("SCIMGATE__LIMITS__BURTS", "1")]).unwrap_err();
     assert!(wrong.to_string().contains("$SCIMGATE__LIMITS__BURST: limits.burst: this must be a whole number, 1 or more"));

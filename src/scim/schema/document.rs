@@ -1,6 +1,6 @@
 //! Schema documents (RFC 7643 section 7): read from data, shown in discovery.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value, json};
 
@@ -57,21 +57,24 @@ impl Keyword for Uniqueness {
     const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("server", Self::Server), ("global", Self::Global)];
 }
 
+static BUILTIN: LazyLock<SchemaRegistry> = LazyLock::new(|| {
+    let schema = |text: &str| {
+        let parsed = serde_json::from_str(text).map_err(|error| error.to_string()).and_then(|value| Schema::from_json(&value));
+        // The documents are part of the program, and a test reads each of them.
+        parsed.unwrap_or_else(|_| Schema {
+            id: "".into(),
+            name: String::new(),
+            description: String::new(),
+            attributes: Vec::new(),
+        })
+    };
+    SchemaRegistry::new(schema(USER), vec![schema(ENTERPRISE_USER)], schema(GROUP), Vec::new())
+});
+
 impl SchemaRegistry {
-    /// The schemas that ship with the program.
+    /// The schemas that ship with the program, read once.
     pub fn builtin() -> Self {
-        let schema = |text: &str| {
-            let parsed =
-                serde_json::from_str(text).map_err(|error| error.to_string()).and_then(|value| Schema::from_json(&value));
-            // The documents are part of the program, and a test reads each of them.
-            parsed.unwrap_or_else(|_| Schema {
-                id: "".into(),
-                name: String::new(),
-                description: String::new(),
-                attributes: Vec::new(),
-            })
-        };
-        Self::new(schema(USER), vec![schema(ENTERPRISE_USER)], schema(GROUP), Vec::new())
+        BUILTIN.clone()
     }
 
     /// Two resource types and their extensions.

@@ -2,6 +2,7 @@ mod effects;
 mod forms;
 mod kept;
 mod laws;
+mod model;
 
 use std::sync::Arc;
 
