@@ -153,7 +153,9 @@ async fn play(client: &str) {
             look(slapd, &target, &pattern).await
         } else {
             let mut request = unsigned.request(Method::from_bytes(exchange.method.as_bytes()).unwrap(), &target);
-            for (name, value) in conversation.headers.iter().chain(&exchange.headers) {
+            let own = |name: &str| exchange.headers.iter().any(|(own, _)| own == name);
+            let common = conversation.headers.iter().filter(|(name, _)| !own(name));
+            for (name, value) in common.chain(&exchange.headers) {
                 request = request.header(name, names.fill(value));
             }
             if !exchange.body.is_empty() {
@@ -197,7 +199,9 @@ impl Names {
             (Value::Array(pattern), Value::Array(got)) => pattern.len() == got.len() && self.match_items(pattern, got),
             (Value::String(pattern), Value::String(got)) => {
                 let inner = pattern.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-                if inner.is_some_and(|name| !name.contains('{')) && !self.0.contains_key(pattern) {
+                let is_new = inner.is_some_and(|name| !name.contains('{')) && !self.0.contains_key(pattern);
+                // Two names are never for the same, so that a misspelt one fits nothing.
+                if is_new && !self.0.values().any(|value| value == got) {
                     self.0.insert(pattern.clone(), got.clone());
                 }
                 self.fill(pattern) == *got
