@@ -169,7 +169,7 @@ impl Service {
         if wanted.exact {
             return Ok(Some(found.entries));
         }
-        let matching = self.matching(cx, mapping, side, query, &found.entries).await?;
+        let matching = self.matching(cx, mapping, side, query, wanted, &found.entries).await?;
         Ok(Some(matching.into_iter().map(|(entry, _)| entry.clone()).collect()))
     }
 
@@ -198,7 +198,7 @@ impl Service {
                 let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
                 return Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect());
             }
-            self.evaluated(cx, mapping, side, query, search).await
+            self.evaluated(cx, mapping, side, query, wanted, search).await
         };
         self.orders.of_query(key, evaluate).await
     }
@@ -210,10 +210,11 @@ impl Service {
         mapping: &Mapping,
         side: &ResourceMapping,
         query: &ListQuery,
+        wanted: &Translation,
         search: Search,
     ) -> Result<Vec<Uuid>, ScimError> {
         let found = self.search(side, search, side.all_attributes()).await?;
-        let mut matching = self.matching(cx, mapping, side, query, &found).await?;
+        let mut matching = self.matching(cx, mapping, side, query, wanted, &found).await?;
         if let Some(path) = &query.sort_by {
             crate::scim::sort(&mut matching, |(_, resource)| resource, path, query.descending);
         }
@@ -227,15 +228,18 @@ impl Service {
         mapping: &Mapping,
         side: &ResourceMapping,
         query: &ListQuery,
+        wanted: &Translation,
         found: &'a [Entry],
     ) -> Result<Vec<(&'a Entry, Resource)>, ScimError> {
         let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
         let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+        // What an exact search found is not looked at again: the groups of a user, say, are not in what is read here.
+        let open = query.filter.as_ref().filter(|_| !wanted.exact);
         let mut matching = Vec::new();
         for some in found.chunks(AT_ONCE) {
             for entry in some {
                 let resource = side.read(entry, context);
-                if query.filter.as_ref().is_none_or(|filter| filter.matches(&resource)) {
+                if open.is_none_or(|filter| filter.matches(&resource)) {
                     matching.push((entry, sorted_by(resource, query)));
                 }
             }

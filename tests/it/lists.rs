@@ -237,3 +237,15 @@ async fn a_query_at_the_root_finds_users_and_groups() {
     }
     assert_eq!(sorted(seen), ["Ana Ruiz", "Ana's friends", "Bob Ruiz"]);
 }
+
+#[tokio::test]
+async fn the_members_of_a_group_are_found_in_order_too() {
+    let Fixture { scim, .. } = &Fixture::start().await;
+    let (bob, ana, _) = (scim.new_user("bob").await, scim.new_user("ana").await, scim.new_user("eve").await);
+    let staff = scim.new_group("staff", &[&bob, &ana]).await;
+
+    let filter = format!("groups.value eq \"{staff}\"");
+    let sorted = scim.query("/Users", &[("filter", &filter), ("sortBy", "userName")]).await.expect(200);
+    assert_eq!(each(&sorted, "id"), [ana, bob]);
+    assert_eq!(sorted["totalResults"], 2);
+}
