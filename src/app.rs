@@ -29,10 +29,6 @@ pub struct StartError(String);
 /// A running gateway.
 #[derive(Debug)]
 pub struct App {
-    /// Where SCIM is served.
-    pub scim_address: SocketAddr,
-    /// Where health and metrics are served.
-    pub admin_address: SocketAddr,
     gateway: Arc<Gateway>,
     directory: Arc<LdapDirectory>,
     /// No new requests.
@@ -82,17 +78,7 @@ impl App {
         let state = AdminState { gateway: gateway.clone(), metrics, closing: closing.clone() };
         tokio::spawn(admin.run(state, end.clone(), admin_connections.clone()));
         tracing::info!(scim = %scim_address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), "serving");
-        Ok(Self {
-            scim_address,
-            admin_address,
-            gateway,
-            directory,
-            closing,
-            end,
-            connections,
-            admin_connections,
-            drain: config.server.drain,
-        })
+        Ok(Self { gateway, directory, closing, end, connections, admin_connections, drain: config.server.drain })
     }
 
     /// Takes no further requests and finishes those in flight, for as long as `server.drain` says or until `at_once`.

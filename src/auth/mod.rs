@@ -16,6 +16,11 @@ pub use scope::{Scope, Scopes, UnknownScope};
 
 use crate::clock::Clock;
 
+/// Whether this can be a client's name: it stands in logs, metrics and section names as it is.
+pub fn is_client_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
 /// A client that proved who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {

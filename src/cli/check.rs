@@ -238,8 +238,7 @@ async fn check_lock(directory: &LdapDirectory, capabilities: &Capabilities, acti
 
 /// The directory's clock dates what it changes; ours dates what we log.
 async fn check_clock(directory: &LdapDirectory, profile: &Profile, findings: &mut Findings) {
-    let mut request = SearchRequest::entry(&Dn::root(), vec!["currentTime".to_owned()]);
-    request.filter = Filter::everything();
+    let request = SearchRequest::entry(&Dn::root(), vec!["currentTime".to_owned()]);
     let Ok(found) = directory.search(&request).await else { return };
     let told = found.entries.first().and_then(|root| root.text("currentTime")).and_then(instant);
     if let Some(told) = told {

@@ -9,7 +9,7 @@ use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
 
 use super::{complain, print};
-use crate::auth::{GeneratedKey, Scope};
+use crate::auth::{GeneratedKey, Scope, is_client_name};
 use crate::clock::{Clock as _, SystemClock};
 
 /// When a key ends.
@@ -42,8 +42,7 @@ impl Expiry {
 }
 
 pub(super) fn new(name: &str, scopes: &[Scope], expires: Option<Expiry>) -> ExitCode {
-    let good = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if !good {
+    if !is_client_name(name) {
         complain("--name takes up to 64 letters, digits, `-`, `_` and `.`\n");
         return ExitCode::from(2);
     }

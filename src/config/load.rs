@@ -16,7 +16,7 @@ use super::node::{self, Value};
 use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
-use crate::auth::{ApiKeyConfig, AuthConfig, Scope, Scopes};
+use crate::auth::{ApiKeyConfig, AuthConfig, Scope, Scopes, is_client_name};
 use crate::directory::Dn;
 use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
 use crate::ldap::{Bind, LdapConfig, ProfileChoice};
@@ -85,10 +85,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "this must be an address and a port, such as \"0.0.0.0:8443\" or \"[::]:8443\"".to_owned())
 }
 
-fn is_private(address: IpAddr) -> bool {
-    address.is_loopback()
-}
-
 fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
     let place = section.place_of("listen");
     let listen = section.parsed("listen", address).or(place.is_none().then_some(SocketAddr::from(([0, 0, 0, 0], 8443))));
@@ -110,7 +106,7 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
     };
     tls_section.finish();
     if let (None, Some(listen), false) = (&tls, listen, plaintext)
-        && !is_private(listen.ip())
+        && !listen.ip().is_loopback()
     {
         section.note(
             place.as_ref(),
@@ -349,7 +345,7 @@ fn auth(mut section: Section<'_>) -> AuthConfig {
 fn api_key(mut section: Section<'_>) -> Option<ApiKeyConfig> {
     let place = section.place_of("name");
     let name = section.required("name", "\"ping\"").filter(|name| {
-        let good = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let good = is_client_name(name);
         if !good {
             section.note(place.as_ref(), "name", "this must be up to 64 letters, digits, `-`, `_` and `.`");
         }

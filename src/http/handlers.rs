@@ -12,7 +12,7 @@ use super::route::Call;
 use crate::auth::{Scope, Scopes};
 use crate::scim::discovery::{self, AuthenticationScheme, Features, Pagination};
 use crate::scim::patch::PatchRequest;
-use crate::scim::{Kind, ListQuery, Projection, Purpose, Resource, ResourceType, ScimError, list_response, openapi};
+use crate::scim::{Kind, ListQuery, Projection, Resource, ScimError, list_response, openapi};
 use crate::service::{BulkPermission, Context, Projected};
 
 impl Gateway {
@@ -73,12 +73,13 @@ impl Gateway {
             }
             Call::Create(kind) => {
                 let ty = registry.get(*kind);
-                let (projection, resource) = (projection(query, ty)?, accept(body, ty, Purpose::Create, context)?);
+                let projection = Projection::from_query(query, ty)?;
+                let resource = Resource::accept(body, ty, &mut context.dialect)?;
                 let served = service.create(context, *kind, resource, &projection).await?;
                 Ok(response::resource(StatusCode::CREATED, &served))
             }
             Call::Get(kind, id) => {
-                let projection = projection(query, registry.get(*kind))?;
+                let projection = Projection::from_query(query, registry.get(*kind))?;
                 let served = service.get(context, *kind, id, &projection).await?;
                 let current = served.version.as_ref().and_then(|version| version.parse().ok());
                 let wanted =
@@ -87,15 +88,15 @@ impl Gateway {
             }
             Call::Replace(kind, id) => {
                 let ty = registry.get(*kind);
-                let projection = projection(query, ty)?;
+                let projection = Projection::from_query(query, ty)?;
                 let omitted = context.omitted(*kind, &body, policy.put_omitted);
-                let resource = accept(body, ty, Purpose::Replace, context)?;
+                let resource = Resource::accept(body, ty, &mut context.dialect)?;
                 let served = service.replace(context, *kind, id, resource, omitted, &projection).await?;
                 Ok(response::resource(StatusCode::OK, &served))
             }
             Call::Patch(kind, id) => {
                 let ty = registry.get(*kind);
-                let projection = projection(query, ty)?;
+                let projection = Projection::from_query(query, ty)?;
                 let patch = PatchRequest::parse(body, ty, service.budgets(), &mut context.dialect)?;
                 let silent = *kind == Kind::Group && !projection.explicit() && policy.group_patch == GroupPatchAnswer::Nothing;
                 let answer = if silent { Projected::Nothing } else { Projected::Resource(&projection) };
@@ -156,12 +157,4 @@ fn refuse_filter(query: &str) -> Result<(), ScimError> {
         ));
     }
     Ok(())
-}
-
-fn projection(query: &str, ty: &ResourceType) -> Result<Projection, ScimError> {
-    Projection::from_query(query, ty)
-}
-
-fn accept(body: Value, ty: &ResourceType, purpose: Purpose, context: &mut Context) -> Result<Resource, ScimError> {
-    Resource::accept(body, ty, purpose, &mut context.dialect)
 }

@@ -25,6 +25,13 @@ pub struct Home {
     pub owned: bool,
 }
 
+impl Home {
+    /// Where an entry that was just read is.
+    pub fn of(mapping: &ResourceMapping, entry: &Entry) -> Self {
+        Self { dn: entry.dn.clone(), owned: mapping.adoption(entry).is_empty() }
+    }
+}
+
 /// The remembered names.
 #[derive(Debug)]
 pub struct MembershipCache {
@@ -42,8 +49,7 @@ impl MembershipCache {
     /// Notes an entry that was just read.
     pub fn note(&self, mapping: &ResourceMapping, entry: &Entry) {
         if let Some(name) = mapping.name(entry) {
-            let home = Home { dn: entry.dn.clone(), owned: mapping.adoption(entry).is_empty() };
-            self.homes.insert((name.kind, name.id.to_string()), Arc::new(home));
+            self.homes.insert((name.kind, name.id.to_string()), Arc::new(Home::of(mapping, entry)));
             self.names.insert(entry.dn.key(), name);
         }
     }

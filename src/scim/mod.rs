@@ -31,4 +31,4 @@ pub use query::{ListQuery, sort};
 pub use resource::Resource;
 pub use schema::{AttrType, Attribute, Keep, Kind, Mutability, ResourceType, Returned, Schema, SchemaRegistry, Uniqueness};
 pub use tolerance::{Dialect, Tolerance, ToleranceSet};
-pub use validate::{Purpose, accept_value};
+pub use validate::accept_value;

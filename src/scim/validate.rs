@@ -13,19 +13,10 @@ use super::resource::{Resource, is_unassigned};
 use super::schema::{AttrType, Attribute, Mutability, ResourceType, Schema};
 use super::tolerance::{Dialect, Tolerance};
 
-/// What a body is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// POST.
-    Create,
-    /// PUT.
-    Replace,
-}
-
 impl Resource {
     /// Reads a body (RFC 7644 sections 3.3 and 3.5.1): names in the schema's case, values of the right types. What is read-only
     /// or not known is passed over.
-    pub fn accept(body: Value, ty: &ResourceType, _purpose: Purpose, dialect: &mut Dialect) -> Result<Self, ScimError> {
+    pub fn accept(body: Value, ty: &ResourceType, dialect: &mut Dialect) -> Result<Self, ScimError> {
         let Value::Object(object) = body else {
             return Err(syntax("the body must be a JSON object with the resource's attributes"));
         };
@@ -243,7 +234,7 @@ mod tests {
     use crate::scim::SchemaRegistry;
 
     fn user(body: Value) -> Result<Resource, ScimError> {
-        Resource::accept(body, &SchemaRegistry::builtin().user, Purpose::Create, &mut Dialect::default())
+        Resource::accept(body, &SchemaRegistry::builtin().user, &mut Dialect::default())
     }
 
     #[test]

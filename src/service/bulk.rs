@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Context, Omitted, Projected, Served, Service};
 use crate::scim::bulk::{Action, Applied, BulkRequest, Ready, Ticket};
 use crate::scim::patch::PatchRequest;
-use crate::scim::{Kind, Projection, Purpose, Resource, ScimError, ToleranceSet};
+use crate::scim::{Kind, Projection, Resource, ScimError, ToleranceSet};
 
 /// Operations under way at once.
 const SIDE_BY_SIDE: usize = 8;
@@ -71,13 +71,13 @@ impl Service {
         };
         match action {
             Action::Create(data) => {
-                let resource = Resource::accept(data, ty, Purpose::Create, &mut cx.dialect)?;
+                let resource = Resource::accept(data, ty, &mut cx.dialect)?;
                 let served = self.create(cx, kind, resource, &nothing).await?;
                 Ok(applied(StatusCode::CREATED, served.id.clone(), Some(served)))
             }
             Action::Replace(id, data) => {
                 let omitted = cx.omitted(kind, &data, put_omitted);
-                let resource = Resource::accept(data, ty, Purpose::Replace, &mut cx.dialect)?;
+                let resource = Resource::accept(data, ty, &mut cx.dialect)?;
                 let served = self.replace(cx, kind, &id, resource, omitted, &nothing).await?;
                 Ok(applied(StatusCode::OK, id, Some(served)))
             }

@@ -1,8 +1,6 @@
 //! POST /Users, POST /Groups.
 
-use uuid::Uuid;
-
-use super::{Context, Served, Service, check_known, error};
+use super::{Context, Served, Service, check_known, error, uuid};
 use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
@@ -33,7 +31,7 @@ impl Service {
             Err(error) if error.is(ResultCode::EntryAlreadyExists) => return Err(self.conflict(side, &entry).await),
             Err(error) => return Err(error::refused(side, error)),
         };
-        if let Some(id) = side.id(&added).and_then(|id| Uuid::try_parse(id).ok()) {
+        if let Some(id) = uuid(side, &added) {
             self.orders.created(kind, id);
         }
         if kind == Kind::User && !mapping.default_groups.is_empty() {

@@ -8,13 +8,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::order::Order;
-use super::{Context, Service, error};
+use super::{Context, Service, error, uuid};
 use crate::directory::{Entry, Filter as Search, SearchRequest};
 use crate::mapping::{Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
-use crate::scim::{
-    Filter, Kind, ListQuery, Projection, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors,
-};
+use crate::scim::{Filter, Kind, ListQuery, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors};
 
 /// Entries asked for by id in one search.
 const BATCH: usize = 100;
@@ -24,6 +22,18 @@ const FEW: u32 = 200;
 const AT_ONCE: usize = 64;
 /// Resources of one page that are completed side by side.
 const SIDE_BY_SIDE: usize = 16;
+
+/// A list as it was asked for, and what the directory is searched for.
+struct Asked<'a> {
+    mapping: &'a Mapping,
+    side: &'a ResourceMapping,
+    query: &'a ListQuery,
+    search: Search,
+    /// Whether the search finds exactly what matches.
+    exact: bool,
+    /// Whether it leads to a few entries by an index.
+    selective: bool,
+}
 
 impl Service {
     /// One page of a list.
@@ -59,14 +69,11 @@ impl Service {
         if kind == Kind::Group && !mapping.groups_sync {
             return Ok(list_response_with_cursors(0, Vec::new(), None, None));
         }
-        let side = mapping.of(kind);
-        let wanted = self.translate(&mapping, side, query).await?;
-        let search = Search::all([side.visible(), wanted.search.clone()]);
-        let order = self.order(cx, &mapping, side, query, &wanted, search).await?;
+        let asked = self.asked(&mapping, kind, query).await?;
+        let order = self.order(cx, &asked).await?;
         let page = Page::cut(&order, &position, query.count);
-        let ids = order.get(page.range).unwrap_or_default();
-        let entries = self.entries(side, ids, side.attributes(&query.projection)).await?;
-        let resources = self.resources(cx, &mapping, side, &entries, &query.projection).await?;
+        let entries = self.entries(&asked, order.get(page.range).unwrap_or_default()).await?;
+        let resources = self.resources(cx, &asked, &entries).await?;
         let seal = |position: Option<Position>| position.and_then(|position| self.seal.seal(position, digest, &cx.client));
         let (next, previous) = (seal(page.next), seal(page.previous));
         Ok(list_response_with_cursors(order.len(), resources, next.as_deref(), previous.as_deref()))
@@ -111,23 +118,27 @@ impl Service {
         if kind == Kind::Group && !mapping.groups_sync {
             return Ok((0, Vec::new()));
         }
-        let side = mapping.of(kind);
-        let wanted = self.translate(&mapping, side, query).await?;
-        let search = Search::all([side.visible(), wanted.search.clone()]);
+        let asked = self.asked(&mapping, kind, query).await?;
         let page = |total: usize| {
             let start = query.start_index.saturating_sub(1).min(total);
             start..start.saturating_add(query.count).min(total)
         };
-        let (total, entries) = if let Some(found) = self.few(cx, &mapping, side, query, &wanted, &search).await? {
+        let (total, entries) = if let Some(found) = self.few(cx, &asked).await? {
             let total = found.len();
             (total, found.into_iter().skip(page(total).start).take(page(total).len()).collect())
         } else {
-            let order = self.order(cx, &mapping, side, query, &wanted, search).await?;
-            let ids = order.get(page(order.len())).unwrap_or_default();
-            (order.len(), self.entries(side, ids, side.attributes(&query.projection)).await?)
+            let order = self.order(cx, &asked).await?;
+            (order.len(), self.entries(&asked, order.get(page(order.len())).unwrap_or_default()).await?)
         };
-        let resources = self.resources(cx, &mapping, side, &entries, &query.projection).await?;
+        let resources = self.resources(cx, &asked, &entries).await?;
         Ok((total, resources))
+    }
+
+    async fn asked<'a>(&self, mapping: &'a Mapping, kind: Kind, query: &'a ListQuery) -> Result<Asked<'a>, ScimError> {
+        let side = mapping.of(kind);
+        let Translation { search, exact } = self.translate(mapping, side, query).await?;
+        let selective = search.is_selective();
+        Ok(Asked { mapping, side, query, search: Search::all([side.visible(), search]), exact, selective })
     }
 
     async fn translate(&self, mapping: &Mapping, side: &ResourceMapping, query: &ListQuery) -> Result<Translation, ScimError> {
@@ -146,75 +157,53 @@ impl Service {
         Ok(self.directory.search(&request).await.map_err(|e| error::refused(side, e))?.entries)
     }
 
+    /// The ids of all that the search finds.
+    async fn ids(&self, asked: &Asked<'_>) -> Result<Vec<Uuid>, ScimError> {
+        let side = asked.side;
+        let found = self.search(side, asked.search.clone(), vec![side.profile.id.to_owned()]).await?;
+        Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect())
+    }
+
     /// All that match, where an index leads to a few of them: what a client asks before it creates must be answered as it is now,
     /// whoever else writes to the directory. `None` where there are more.
-    async fn few(
-        &self,
-        cx: &Context,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        query: &ListQuery,
-        wanted: &Translation,
-        search: &Search,
-    ) -> Result<Option<Vec<Entry>>, ScimError> {
-        if query.sort_by.is_some() || !wanted.search.is_selective() {
+    async fn few(&self, cx: &Context, asked: &Asked<'_>) -> Result<Option<Vec<Entry>>, ScimError> {
+        let Asked { side, query, search, exact, .. } = asked;
+        if query.sort_by.is_some() || !asked.selective {
             return Ok(None);
         }
-        let attributes = if wanted.exact { side.attributes(&query.projection) } else { side.all_attributes() };
+        let attributes = if *exact { side.attributes(&query.projection) } else { side.all_attributes() };
         let request = SearchRequest { size_limit: FEW, ..SearchRequest::below(&side.base, search.clone(), attributes) };
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         if found.truncated {
             return Ok(None);
         }
-        if wanted.exact {
+        if *exact {
             return Ok(Some(found.entries));
         }
-        let matching = self.matching(cx, mapping, side, query, wanted, &found.entries).await?;
+        let matching = self.matching(cx, asked, &found.entries).await?;
         Ok(Some(matching.into_iter().map(|(entry, _)| entry.clone()).collect()))
     }
 
     /// The ids of all that match, in an order that stays the same from page to page.
-    async fn order(
-        &self,
-        cx: &Context,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        query: &ListQuery,
-        wanted: &Translation,
-        search: Search,
-    ) -> Result<Order, ScimError> {
+    async fn order(&self, cx: &Context, asked: &Asked<'_>) -> Result<Order, ScimError> {
+        let Asked { side, query, .. } = asked;
         if query.filter.is_none() && query.sort_by.is_none() {
-            let read = async {
-                let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
-                Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect())
-            };
-            return self.orders.whole(side.ty.kind, read).await;
+            return self.orders.whole(side.ty.kind, self.ids(asked)).await;
         }
         let filter = query.filter.as_ref().map(ToString::to_string).unwrap_or_default();
         let sort = query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default();
         let key = format!("{}\n{filter}\n{sort}\n{}", side.ty.kind.name(), query.descending);
         let evaluate = async {
-            if wanted.exact && query.sort_by.is_none() {
-                let found = self.search(side, search, vec![side.profile.id.to_owned()]).await?;
-                return Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect());
-            }
-            self.evaluated(cx, mapping, side, query, wanted, search).await
+            if asked.exact && query.sort_by.is_none() { self.ids(asked).await } else { self.evaluated(cx, asked).await }
         };
         self.orders.of_query(key, evaluate).await
     }
 
     /// Reads whatever might match, evaluates the filter on each and sorts.
-    async fn evaluated(
-        &self,
-        cx: &Context,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        query: &ListQuery,
-        wanted: &Translation,
-        search: Search,
-    ) -> Result<Vec<Uuid>, ScimError> {
-        let found = self.search(side, search, side.all_attributes()).await?;
-        let mut matching = self.matching(cx, mapping, side, query, wanted, &found).await?;
+    async fn evaluated(&self, cx: &Context, asked: &Asked<'_>) -> Result<Vec<Uuid>, ScimError> {
+        let Asked { side, query, search, .. } = asked;
+        let found = self.search(side, search.clone(), side.all_attributes()).await?;
+        let mut matching = self.matching(cx, asked, &found).await?;
         if let Some(path) = &query.sort_by {
             crate::scim::sort(&mut matching, |(_, resource)| resource, path, query.descending);
         }
@@ -225,16 +214,14 @@ impl Service {
     async fn matching<'a>(
         &self,
         cx: &Context,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        query: &ListQuery,
-        wanted: &Translation,
+        asked: &Asked<'_>,
         found: &'a [Entry],
     ) -> Result<Vec<(&'a Entry, Resource)>, ScimError> {
+        let Asked { mapping, side, query, exact, .. } = asked;
         let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
         let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
         // What an exact search found is not looked at again: the groups of a user, say, are not in what is read here.
-        let open = query.filter.as_ref().filter(|_| !wanted.exact);
+        let open = query.filter.as_ref().filter(|_| !exact);
         let mut matching = Vec::new();
         for some in found.chunks(AT_ONCE) {
             for entry in some {
@@ -250,7 +237,9 @@ impl Service {
     }
 
     /// The entries with these ids, in this order; those removed meanwhile are left out.
-    async fn entries(&self, side: &ResourceMapping, ids: &[Uuid], attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
+    async fn entries(&self, asked: &Asked<'_>, ids: &[Uuid]) -> Result<Vec<Entry>, ScimError> {
+        let side = asked.side;
+        let attributes = side.attributes(&asked.query.projection);
         let batch = |ids: &[Uuid]| {
             let any = ids.iter().filter_map(|id| side.by_id(&id.to_string())).collect();
             self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
@@ -261,32 +250,13 @@ impl Service {
         Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
     }
 
-    async fn resources(
-        &self,
-        cx: &Context,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        entries: &[Entry],
-        projection: &Projection,
-    ) -> Result<Vec<Value>, ScimError> {
-        // Asked for together, so that the names are known when each is read.
-        self.names(mapping, entries.iter().flat_map(|entry| side.references(entry)).collect()).await?;
-        let base_url = cx.base_url.as_str();
-        let serving: Vec<_> = entries.iter().map(|entry| self.item(base_url, mapping, side, entry, projection)).collect();
+    async fn resources(&self, cx: &Context, asked: &Asked<'_>, entries: &[Entry]) -> Result<Vec<Value>, ScimError> {
+        let Asked { mapping, side, query, .. } = asked;
+        // What all of them refer to is asked for together.
+        let names = self.names(mapping, entries.iter().flat_map(|entry| side.references(entry)).collect()).await?;
+        let item = |entry| self.resource(&cx.base_url, mapping, side, (entry, &names), &query.projection);
+        let serving: Vec<_> = entries.iter().map(item).collect();
         stream::iter(serving).buffered(SIDE_BY_SIDE).try_collect().await
-    }
-
-    async fn item(
-        &self,
-        base_url: &str,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        entry: &Entry,
-        projection: &Projection,
-    ) -> Result<Value, ScimError> {
-        self.cache.note(side, entry);
-        let resource = self.resource(base_url, mapping, side, entry, projection).await?;
-        Ok(projection.apply(resource, &side.ty))
     }
 }
 
@@ -297,8 +267,4 @@ fn sorted_by(mut resource: Resource, query: &ListQuery) -> Resource {
         key.set(path, value);
     }
     key
-}
-
-fn uuid(side: &ResourceMapping, entry: &Entry) -> Option<Uuid> {
-    side.id(entry).and_then(|id| Uuid::try_parse(id).ok())
 }

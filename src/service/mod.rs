@@ -27,9 +27,10 @@ use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
 use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{CacheConfig, Home, MembershipCache};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
-use crate::scim::{Budgets, Dialect, Kind, Projection, Resource, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
+use crate::scim::{Budgets, Dialect, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
 use serde_json::Value;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// How long a request waits for the first connection to the directory.
 const FIRST_CONNECTION: Duration = Duration::from_secs(2);
@@ -138,6 +139,11 @@ fn check_known<'a>(cx: &mut Context, ids: impl IntoIterator<Item = &'a str>, kno
     Err(error::unknown_references(&unknown))
 }
 
+/// An entry's `id` as it is kept in orders.
+fn uuid(side: &ResourceMapping, entry: &Entry) -> Option<Uuid> {
+    side.id(entry).and_then(|id| Uuid::try_parse(id).ok())
+}
+
 /// The SCIM operations.
 #[derive(Debug)]
 pub struct Service {
@@ -219,7 +225,7 @@ impl Service {
         let marks = side.attributes(&Projection::Only(Vec::new()));
         let entry = self.find(side, id, marks).await?;
         self.cache.note(side, &entry);
-        Ok(Arc::new(Home { owned: side.adoption(&entry).is_empty(), dn: entry.dn }))
+        Ok(Arc::new(Home::of(side, &entry)))
     }
 
     /// Reads the entry of a resource.
@@ -244,21 +250,22 @@ impl Service {
         Ok(found.entries.iter().filter_map(|entry| groups.name(entry)).collect())
     }
 
-    /// An entry as the resource it is, with what it refers to.
+    /// An entry as the resource it is; `names` are those of what it refers to.
     async fn resource(
         &self,
         base_url: &str,
         mapping: &Mapping,
         side: &ResourceMapping,
-        entry: &Entry,
+        (entry, names): (&Entry, &Names),
         projection: &Projection,
-    ) -> Result<Resource, ScimError> {
+    ) -> Result<Value, ScimError> {
+        self.cache.note(side, entry);
         let groups = match side.groups_path() {
             Some(path) if projection.wants(&path) => Some(self.groups_of(mapping, &entry.dn).await?),
             _ => None,
         };
-        let names = self.names(mapping, side.references(entry)).await?;
-        Ok(side.read(entry, ReadContext { base_url, names: &names, groups: groups.as_deref() }))
+        let resource = side.read(entry, ReadContext { base_url, names, groups: groups.as_deref() });
+        Ok(projection.apply(resource, &side.ty))
     }
 
     async fn names(&self, mapping: &Mapping, references: Vec<Dn>) -> Result<Names, ScimError> {
@@ -278,13 +285,13 @@ impl Service {
         entry: &Entry,
         projection: &Projection,
     ) -> Result<Served, ScimError> {
-        self.cache.note(side, entry);
-        let resource = self.resource(&cx.base_url, mapping, side, entry, projection).await?;
+        let names = self.names(mapping, side.references(entry)).await?;
+        let resource = self.resource(&cx.base_url, mapping, side, (entry, &names), projection).await?;
         Ok(Served {
             id: side.id(entry).unwrap_or_default().to_owned(),
             location: side.location(&cx.base_url, side.id(entry).unwrap_or_default()),
             version: side.version(entry),
-            resource: projection.apply(resource, &side.ty),
+            resource,
         })
     }
 

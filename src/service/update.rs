@@ -3,7 +3,7 @@
 
 use super::{Context, Served, Service, check_known, error};
 use crate::directory::{Entry, Filter, ResultCode};
-use crate::mapping::{Change, Mapping, ResourceMapping, Targets};
+use crate::mapping::{Change, Mapping, Names, ReadContext, ResourceMapping, Targets};
 use crate::scim::{Dialect, Projection, Resource, ScimError};
 
 /// How often it starts over when others change the same entry.
@@ -24,10 +24,10 @@ impl Service {
             let entry = self.find(side, id, side.all_attributes()).await?;
             cx.check_version(side, &entry)?;
             let names = self.names(mapping, side.references(&entry)).await?;
-            let context = crate::mapping::ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+            let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
             let old = side.read(&entry, context);
             let new = next(&old, &mut cx.dialect)?;
-            let targets = self.both_targets(cx, mapping, side, &entry, (&old, &new)).await?;
+            let targets = self.both_targets(cx, mapping, side, (&entry, &names), (&old, &new)).await?;
             let change = side.change(&entry, &old, &new, &targets)?;
             if change.is_empty() {
                 return self.serve(cx, mapping, side, &entry, projection).await;
@@ -53,10 +53,9 @@ impl Service {
         cx: &mut Context,
         mapping: &Mapping,
         side: &ResourceMapping,
-        entry: &Entry,
+        (entry, names): (&Entry, &Names),
         (old, new): (&Resource, &Resource),
     ) -> Result<Targets, ScimError> {
-        let names = self.names(mapping, side.references(entry)).await?;
         let mut targets = Targets::new();
         for dn in side.references(entry) {
             if let Some(name) = names.get(&dn.key()) {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::directory::{Capabilities, Dn, Entry, Subschema, Vendor};
 use crate::scim::filter::Filter;
-use crate::scim::{AttrPath, BoundPath, Budgets, Dialect, Kind, Purpose, Resource, SchemaRegistry};
+use crate::scim::{AttrPath, BoundPath, Budgets, Dialect, Kind, Resource, SchemaRegistry};
 
 pub(super) const BASE_URL: &str = "https://scim.example.com/scim/v2";
 
@@ -183,7 +183,7 @@ pub(super) static MAPPING: LazyLock<Mapping> = LazyLock::new(|| compiled(&config
 
 pub(super) fn resource(side: &ResourceMapping, body: Value) -> Resource {
     let body_text = body.to_string();
-    Resource::accept(body, &side.ty, Purpose::Create, &mut Dialect::default()).unwrap_or_else(|e| panic!("{body_text}: {e}"))
+    Resource::accept(body, &side.ty, &mut Dialect::default()).unwrap_or_else(|e| panic!("{body_text}: {e}"))
 }
 
 pub(super) fn user(body: Value) -> Resource {

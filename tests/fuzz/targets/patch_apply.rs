@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use scimgate::scim::{Budgets, Dialect, Kind, PatchRequest, Purpose, Resource, SchemaRegistry, urn};
+use scimgate::scim::{Budgets, Dialect, Kind, PatchRequest, Resource, SchemaRegistry, urn};
 use serde_json::{Map, Value, json};
 
 static REGISTRY: LazyLock<SchemaRegistry> = LazyLock::new(SchemaRegistry::builtin);
@@ -122,7 +122,7 @@ fn resource(kind: Kind) -> Resource {
             "members": [{ "value": "a", "type": "User" }, { "value": "b", "type": "Group" }]
         }),
     };
-    Resource::accept(body, REGISTRY.get(kind), Purpose::Create, &mut Dialect::default()).expect("a resource")
+    Resource::accept(body, REGISTRY.get(kind), &mut Dialect::default()).expect("a resource")
 }
 
 fuzz_target!(|operations: Vec<Operation<'_>>| {
@@ -142,7 +142,7 @@ fuzz_target!(|operations: Vec<Operation<'_>>| {
         let mut after = before.clone();
         let Ok(changed) = request.apply(&mut after, ty, &mut dialect) else { continue };
         assert!(changed || after == before, "a change went untold");
-        let again = Resource::accept(Value::Object(after.map().clone()), ty, Purpose::Replace, &mut Dialect::default());
+        let again = Resource::accept(Value::Object(after.map().clone()), ty, &mut Dialect::default());
         assert_eq!(again.as_ref(), Ok(&after), "no longer canonical");
     }
 });

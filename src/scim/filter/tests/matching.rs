@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::scim::{Dialect, Purpose, Resource, SchemaRegistry};
+use crate::scim::{Dialect, Resource, SchemaRegistry};
 
 use super::binding::bind;
 
@@ -20,7 +20,7 @@ fn resource() -> Resource {
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": { "department": "R&D", "manager": { "value": "m-1" } }
     });
     let ty = SchemaRegistry::builtin().user;
-    let mut resource = Resource::accept(body, &ty, Purpose::Create, &mut Dialect::default()).expect("a user");
+    let mut resource = Resource::accept(body, &ty, &mut Dialect::default()).expect("a user");
     resource.map_mut().insert("id".into(), json!("0F-1"));
     resource.map_mut().insert("meta".into(), json!({ "resourceType": "User", "lastModified": "2026-03-01T12:00:00.5+02:00" }));
     resource

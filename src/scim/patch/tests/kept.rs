@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{ENTERPRISE, body, strict};
-use crate::scim::{
-    Budgets, Dialect, Keep, Kind, PatchRequest, Purpose, Resource, ResourceType, SchemaRegistry, ScimType, Tolerance,
-};
+use crate::scim::{Budgets, Dialect, Keep, Kind, PatchRequest, Resource, ResourceType, SchemaRegistry, ScimType, Tolerance};
 
 /// Users of whom little is kept, and of their emails only those for work.
 fn little() -> Arc<ResourceType> {
@@ -26,7 +24,7 @@ fn patched(operation: &Value, dialect: &mut Dialect) -> Result<Resource, (Option
     let told = |error: crate::scim::ScimError| (error.scim_type, error.detail);
     let request = PatchRequest::parse(body(&operations), &ty, &Budgets::default(), dialect).map_err(told)?;
     let user = json!({ "userName": "ana" });
-    let mut user = Resource::accept(user, &ty, Purpose::Create, &mut Dialect::default()).expect("a user");
+    let mut user = Resource::accept(user, &ty, &mut Dialect::default()).expect("a user");
     request.apply(&mut user, &ty, dialect).map_err(told)?;
     Ok(user)
 }

@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::scim::{
-    Budgets, Dialect, Kind, PatchRequest, Purpose, Resource, ResourceType, SchemaRegistry, ScimError, ToleranceSet, urn,
-};
+use crate::scim::{Budgets, Dialect, Kind, PatchRequest, Resource, ResourceType, SchemaRegistry, ScimError, ToleranceSet, urn};
 
 const ENTERPRISE: &str = urn::ENTERPRISE_USER;
 
@@ -42,13 +40,13 @@ fn user() -> Resource {
         ],
         ENTERPRISE: { "department": "R&D", "manager": { "value": "m-1" } }
     });
-    Resource::accept(body, &ty(Kind::User), Purpose::Create, &mut Dialect::default()).expect("a user")
+    Resource::accept(body, &ty(Kind::User), &mut Dialect::default()).expect("a user")
 }
 
 fn group(ids: &[&str]) -> Resource {
     let members: Vec<Value> = ids.iter().map(|id| json!({ "value": id, "type": "User" })).collect();
     let body = json!({ "schemas": [urn::GROUP], "displayName": "dev", "members": members });
-    Resource::accept(body, &ty(Kind::Group), Purpose::Create, &mut Dialect::default()).expect("a group")
+    Resource::accept(body, &ty(Kind::Group), &mut Dialect::default()).expect("a group")
 }
 
 /// The resource after the operations, and whether they changed it.
