@@ -111,7 +111,7 @@ async fn keep_compiled(
     loop {
         let known = capabilities.borrow_and_update().clone();
         if let Some(known) = known {
-            match Mapping::compile(&config, &registry, [&maps[0], &maps[1]], &known) {
+            match Mapping::compile(&config, &registry, &maps, &known) {
                 Ok(compiled) => {
                     for remark in &compiled.remarks {
                         tracing::warn!("{remark}");

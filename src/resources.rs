@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::config::DataConfig;
-use crate::mapping::MapFile;
+use crate::mapping::{MapFile, MapFiles};
 use crate::scim::{Schema, SchemaRegistry};
 
 const USER_MAP: (&str, &str) = ("mapping/user.inetorgperson.toml", include_str!("../config/mapping/user.inetorgperson.toml"));
 const GROUP_MAP: (&str, &str) = ("mapping/group.groupofnames.toml", include_str!("../config/mapping/group.groupofnames.toml"));
+const AD_USER_MAP: (&str, &str) =
+    ("mapping/user.active-directory.toml", include_str!("../config/mapping/user.active-directory.toml"));
+const AD_GROUP_MAP: (&str, &str) =
+    ("mapping/group.active-directory.toml", include_str!("../config/mapping/group.active-directory.toml"));
 
 /// A data file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +29,8 @@ pub struct ResourceError {
 pub struct Resources {
     /// The schemas, extensions included.
     pub registry: SchemaRegistry,
-    /// The attribute maps of users and of groups.
-    pub maps: [MapFile; 2],
+    /// The attribute maps.
+    pub maps: MapFiles,
 }
 
 impl Resources {
@@ -44,7 +48,11 @@ impl Resources {
                 registry.replaced(replacement("user.json")?, replacement("enterprise-user.json")?, replacement("group.json")?);
         }
         registry = registry.extended(schemas(&config.user_extensions)?, schemas(&config.group_extensions)?);
-        Ok(Self { registry, maps: [map(folder, USER_MAP)?, map(folder, GROUP_MAP)?] })
+        let maps = MapFiles {
+            inet_org_person: [map(folder, USER_MAP)?, map(folder, GROUP_MAP)?],
+            active_directory: [map(folder, AD_USER_MAP)?, map(folder, AD_GROUP_MAP)?],
+        };
+        Ok(Self { registry, maps })
     }
 }
 
@@ -78,14 +86,19 @@ mod tests {
     fn the_built_in_files_are_whole() {
         let resources = Resources::load(&DataConfig::default()).unwrap();
         assert_eq!(resources.registry.schemas().count(), 3);
-        assert!(resources.maps.iter().all(|map| !map.attributes.is_empty()));
+        let MapFiles { inet_org_person, active_directory } = resources.maps;
+        assert!(inet_org_person.iter().chain(&active_directory).all(|map| !map.attributes.is_empty()));
     }
 
     #[test]
     fn a_folder_replaces_and_a_document_extends() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("mapping")).unwrap();
-        std::fs::write(folder.path().join(GROUP_MAP.0), "[attributes]\ndisplayName = \"ou\"\n").unwrap();
+        std::fs::write(
+            folder.path().join(GROUP_MAP.0),
+            "object_classes = [\"posixGroup\"]\nrdn = \"ou\"\n[attributes]\ndisplayName = \"ou\"\n",
+        )
+        .unwrap();
         let extension = folder.path().join("acme.json");
         std::fs::write(
             &extension,
@@ -96,8 +109,8 @@ mod tests {
             DataConfig { folder: Some(folder.path().to_owned()), user_extensions: vec![extension], group_extensions: Vec::new() };
         let resources = Resources::load(&config).unwrap();
         assert!(resources.registry.user.resolve_str("urn:acme:User:badge").is_some());
-        assert_eq!(resources.maps[1].attributes["displayName"].as_str(), Some("ou"));
-        assert!(resources.maps[0].attributes.contains_key("userName"));
+        assert_eq!(resources.maps.inet_org_person[1].attributes["displayName"].as_str(), Some("ou"));
+        assert!(resources.maps.inet_org_person[0].attributes.contains_key("userName"));
         std::fs::write(folder.path().join(GROUP_MAP.0), "[attributes\n").unwrap();
         assert!(Resources::load(&config).unwrap_err().to_string().contains("group.groupofnames.toml"));
     }

@@ -130,10 +130,10 @@ async fn check_directory(config: Config, resources: Resources, findings: &mut Fi
             return directory.close().await;
         }
     };
-    let profile = Profile::of(capabilities.vendor);
+    let profile = Profile::of(&capabilities);
     findings.say(Grade::Good, &format!("signed in to {} ({})", urls.join(", "), profile.name));
     check_controls(&capabilities, findings);
-    match Mapping::compile(&config.mapping, &resources.registry, [&resources.maps[0], &resources.maps[1]], &capabilities) {
+    match Mapping::compile(&config.mapping, &resources.registry, &resources.maps, &capabilities) {
         Ok(Compiled { mapping, remarks }) => {
             for remark in remarks {
                 findings.say(Grade::Remark, &remark);

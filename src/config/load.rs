@@ -17,7 +17,7 @@ use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
 use crate::auth::{ApiKeyConfig, AuthConfig, Scope, Scopes, is_client_name};
-use crate::directory::Dn;
+use crate::directory::{Dn, Vendor};
 use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
 use crate::ldap::{Bind, LdapConfig, ProfileChoice};
 use crate::limit::LimitConfig;
@@ -73,10 +73,21 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
     let (users, mark, active) = user_side?;
-    let (groups, groups_sync, placeholder) = groups?;
+    let (groups, GroupRules { sync: groups_sync, nested: groups_nested, member_of, placeholder }) = groups?;
     let (user_name, existing_users, default_groups) = provisioning;
-    let mapping =
-        MappingConfig { users, groups, groups_sync, placeholder, user_name, existing_users, default_groups, mark, active };
+    let mapping = MappingConfig {
+        users,
+        groups,
+        groups_sync,
+        groups_nested,
+        member_of,
+        placeholder,
+        user_name,
+        existing_users,
+        default_groups,
+        mark,
+        active,
+    };
     let data = DataConfig { folder, user_extensions, group_extensions };
     Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log })
 }
@@ -154,8 +165,10 @@ fn directory(mut section: Section<'_>, environment: &Environment) -> LdapConfig 
     let urls = urls.unwrap_or_default();
     let profile = section.parsed("profile", |text| match text {
         "auto" => Ok(ProfileChoice::Auto),
-        "openldap" => Ok(ProfileChoice::OpenLdap),
-        _ => Err("the profiles are \"auto\" and \"openldap\"".to_owned()),
+        "openldap" => Ok(ProfileChoice::Fixed(Vendor::OpenLdap)),
+        "389ds" => Ok(ProfileChoice::Fixed(Vendor::Ds389)),
+        "active-directory" => Ok(ProfileChoice::Fixed(Vendor::ActiveDirectory)),
+        _ => Err("the profiles are \"auto\", \"openldap\", \"389ds\" and \"active-directory\"".to_owned()),
     });
     let starttls = section.flag("starttls", false);
     let ca = section.path("ca");
@@ -222,12 +235,7 @@ fn dn(text: &str) -> Result<Dn, String> {
     text.parse().map_err(|error: crate::directory::InvalidDn| error.to_string())
 }
 
-fn container(
-    section: &mut Section<'_>,
-    classes: &[&str],
-    rdn: &str,
-    example: &str,
-) -> (Option<ContainerConfig>, Vec<std::path::PathBuf>) {
+fn container(section: &mut Section<'_>, example: &str) -> (Option<ContainerConfig>, Vec<std::path::PathBuf>) {
     let place = section.place_of("base");
     let base = section.required("base", example);
     let base = base.and_then(|text| match dn(&text) {
@@ -246,37 +254,35 @@ fn container(
         name.map(|_| text.to_owned()).map_err(|_| "this must be the name of an object class".to_owned())
     };
     let object_classes = section.list("object_classes", word).filter(|classes| !classes.is_empty());
-    let object_classes = object_classes.unwrap_or_else(|| classes.iter().map(|class| (*class).to_owned()).collect());
     let name = |text: &str| {
         let name: Result<crate::directory::AttributeName, _> = text.parse();
         name.map(|_| text.to_owned()).map_err(|error| error.to_string())
     };
-    let rdn = section.parsed("rdn", name).unwrap_or_else(|| rdn.to_owned());
+    let rdn = section.parsed("rdn", name);
     let attributes = section.texts("attributes");
     let extensions = section.paths("extensions");
     (base.map(|base| ContainerConfig { base, object_classes, rdn, attributes }), extensions)
 }
 
-type UserSide = Option<(ContainerConfig, Mark, ActiveRule)>;
+type UserSide = Option<(ContainerConfig, Option<Mark>, ActiveRule)>;
 
 fn users(mut section: Section<'_>) -> (UserSide, Vec<std::path::PathBuf>) {
-    let (container, extensions) = container(&mut section, &["inetOrgPerson"], "uid", "\"ou=people,dc=example,dc=com\"");
+    let (container, extensions) = container(&mut section, "\"ou=people,dc=example,dc=com\"");
     let mark = mark(&mut section);
     let active = active(&mut section);
     section.finish();
     (container.map(|container| (container, mark, active)), extensions)
 }
 
-fn mark(section: &mut Section<'_>) -> Mark {
-    let default = || Mark { attribute: "objectClass".to_owned(), value: "scimgateResource".to_owned() };
+fn mark(section: &mut Section<'_>) -> Option<Mark> {
     let mut mark = section.section("mark");
     if !mark.is_present() {
-        return default();
+        return None;
     }
     let attribute = mark.required("attribute", "\"businessCategory\"");
     let value = mark.required("value", "\"scim\"");
     mark.finish();
-    attribute.zip(value).map_or_else(default, |(attribute, value)| Mark { attribute, value })
+    attribute.zip(value).map(|(attribute, value)| Mark { attribute, value })
 }
 
 fn active(section: &mut Section<'_>) -> ActiveRule {
@@ -306,14 +312,26 @@ fn active(section: &mut Section<'_>) -> ActiveRule {
     }
 }
 
-type GroupSide = Option<(ContainerConfig, bool, String)>;
+type GroupSide = Option<(ContainerConfig, GroupRules)>;
+
+/// What holds of groups beside where they are.
+struct GroupRules {
+    sync: bool,
+    nested: bool,
+    member_of: Option<bool>,
+    placeholder: String,
+}
 
 fn groups(mut section: Section<'_>) -> (GroupSide, Vec<std::path::PathBuf>) {
-    let (container, extensions) = container(&mut section, &["groupOfNames"], "cn", "\"ou=groups,dc=example,dc=com\"");
-    let sync = section.flag("sync", true);
-    let placeholder = section.parsed("placeholder", |text| dn(text).map(|_| text.to_owned())).unwrap_or_default();
+    let (container, extensions) = container(&mut section, "\"ou=groups,dc=example,dc=com\"");
+    let rules = GroupRules {
+        sync: section.flag("sync", true),
+        nested: section.flag("nested", false),
+        member_of: section.optional_flag("member_of"),
+        placeholder: section.parsed("placeholder", |text| dn(text).map(|_| text.to_owned())).unwrap_or_default(),
+    };
     section.finish();
-    (container.map(|container| (container, sync, placeholder)), extensions)
+    (container.map(|container| (container, rules)), extensions)
 }
 
 fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {

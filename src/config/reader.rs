@@ -189,16 +189,21 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
-        let Some(node) = self.take(key) else { return default };
+        self.optional_flag(key).unwrap_or(default)
+    }
+
+    /// A flag that makes a difference by being left out.
+    pub(super) fn optional_flag(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.take(key)?;
         let flag = match &node.value {
             Value::Boolean(flag) => Some(*flag),
             Value::Raw(text) => text.trim().parse().ok(),
-            _ => None,
+            Value::Text(_) | Value::Integer(_) | Value::Time(_) | Value::List(_) | Value::Table(_) | Value::Other => None,
         };
-        flag.unwrap_or_else(|| {
+        if flag.is_none() {
             self.note(Some(&node.place), key, "this must be true or false");
-            default
-        })
+        }
+        flag
     }
 
     /// A whole number within bounds.

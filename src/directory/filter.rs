@@ -31,6 +31,11 @@ pub enum Filter {
         /// Its end.
         last: Option<Vec<u8>>,
     },
+    /// The number has every bit of this one; a rule of Active Directory's ([MS-ADTS] section 3.1.1.3.4.4.1).
+    HasBits(String, u32),
+    /// The name is among the values, or among those of the entries these name, and so on; a rule of Active Directory's
+    /// ([MS-ADTS] section 3.1.1.3.4.4.3).
+    InChain(String, Vec<u8>),
 }
 
 impl Filter {
@@ -79,7 +84,13 @@ impl Filter {
             Self::Equal(attribute, _) => !attribute.eq_ignore_ascii_case("objectClass"),
             Self::And(parts) => parts.iter().any(Self::is_selective),
             Self::Or(parts) => !parts.is_empty() && parts.iter().all(Self::is_selective),
-            Self::Not(_) | Self::Present(_) | Self::GreaterOrEqual(..) | Self::LessOrEqual(..) | Self::Substring { .. } => false,
+            Self::Not(_)
+            | Self::Present(_)
+            | Self::GreaterOrEqual(..)
+            | Self::LessOrEqual(..)
+            | Self::Substring { .. }
+            | Self::HasBits(..)
+            | Self::InChain(..) => false,
         }
     }
 }
@@ -117,6 +128,8 @@ impl fmt::Display for Filter {
             Self::Equal(attribute, value) => comparison(f, attribute, "=", value),
             Self::GreaterOrEqual(attribute, value) => comparison(f, attribute, ">=", value),
             Self::LessOrEqual(attribute, value) => comparison(f, attribute, "<=", value),
+            Self::HasBits(attribute, bits) => write!(f, "({attribute}:1.2.840.113556.1.4.803:={bits})"),
+            Self::InChain(attribute, value) => comparison(f, attribute, ":1.2.840.113556.1.4.1941:=", value),
             Self::Substring { attribute, initial, any, last } => {
                 write!(f, "({attribute}=")?;
                 escape(initial.as_deref().unwrap_or_default(), f)?;
@@ -147,6 +160,9 @@ mod tests {
             last: Some(b")".to_vec()),
         };
         assert_eq!(parts.to_string(), "(cn=\\28*\\2a*\\29)");
+        let chain = Filter::InChain("member".into(), b"CN=a*,DC=x".to_vec());
+        assert_eq!(chain.to_string(), "(member:1.2.840.113556.1.4.1941:=CN=a\\2a,DC=x)");
+        assert_eq!(Filter::HasBits("flags".into(), 2).to_string(), "(flags:1.2.840.113556.1.4.803:=2)");
     }
 
     #[test]

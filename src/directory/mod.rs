@@ -21,5 +21,5 @@ pub use entry::Entry;
 pub use filter::Filter;
 pub use port::{Capabilities, Directory, Scope, SearchRequest, SearchResult, Vendor};
 pub use result::{DirectoryError, ResultCode};
-pub use schema::{AttributeType, Equality, Subschema};
+pub use schema::{AttributeType, Definitions, Equality, Subschema, Unstated};
 pub use syntax::{generalized_time, instant};

@@ -57,6 +57,10 @@ pub struct SearchResult {
 pub enum Vendor {
     /// OpenLDAP's slapd.
     OpenLdap,
+    /// 389 Directory Server and what is built on it.
+    Ds389,
+    /// Active Directory or a Samba domain controller.
+    ActiveDirectory,
     /// Any other.
     Unknown,
 }
@@ -66,6 +70,10 @@ pub enum Vendor {
 pub struct Capabilities {
     /// Whose it is.
     pub vendor: Vendor,
+    /// What it calls itself, version and all; empty if it does not say.
+    pub product: String,
+    /// Whether it numbers its changes, where that is a matter of choice.
+    pub usn: bool,
     /// OIDs of controls.
     pub controls: HashSet<String>,
     /// Suffixes it serves.

@@ -11,6 +11,9 @@ pub enum Equality {
     None,
     /// Text without its case: caseIgnoreMatch, caseIgnoreIA5Match.
     CaseIgnore,
+    /// Text without its case, accents and width: what an attribute has that states no rule, where `Unstated::Loosely` holds. More
+    /// texts are alike than for SCIM.
+    Folding,
     /// Text with its case: caseExactMatch, caseExactIA5Match.
     CaseExact,
     /// Without case, spaces and hyphens: telephoneNumberMatch.
@@ -42,6 +45,31 @@ impl Equality {
     }
 }
 
+/// How a directory compares values of attributes that state no equality rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unstated {
+    /// Not at all (RFC 4512 section 4.1.2).
+    #[default]
+    Incomparable,
+    /// As the syntax suggests.
+    BySyntax,
+    /// As the syntax suggests; text also without accents and width, so that more is alike than for SCIM.
+    Loosely,
+}
+
+/// The definitions of a subschema entry, one text each (RFC 4512 section 4.2).
+#[derive(Debug, Clone, Default)]
+pub struct Definitions<'a> {
+    /// `attributeTypes`.
+    pub attribute_types: Vec<&'a str>,
+    /// `objectClasses`.
+    pub object_classes: Vec<&'a str>,
+    /// `dITContentRules`: what entries of a class may have beyond it.
+    pub content_rules: Vec<&'a str>,
+    /// What holds where they are silent.
+    pub unstated: Unstated,
+}
+
 /// An attribute type with what it inherits filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttributeType {
@@ -64,16 +92,35 @@ impl AttributeType {
     const BOOLEAN: &'static str = "1.3.6.1.4.1.1466.115.121.1.7";
     /// DN, and Name And Optional UID, of which the UID is not used.
     const NAMES: [&'static str; 2] = ["1.3.6.1.4.1.1466.115.121.1.12", "1.3.6.1.4.1.1466.115.121.1.34"];
-    /// Directory String, IA5 String, Printable String, Telephone Number, Numeric String, Country String, Facsimile Telephone Number.
-    const TEXTS: [&'static str; 7] = [
-        "1.3.6.1.4.1.1466.115.121.1.15",
+    const DIRECTORY_STRING: &'static str = "1.3.6.1.4.1.1466.115.121.1.15";
+    const TELEPHONE_NUMBER: &'static str = "1.3.6.1.4.1.1466.115.121.1.50";
+    /// [MS-ADTS] section 3.1.1.2.2.2: text without its case, and numbers of 64 bits.
+    const TELETEX: &'static str = "1.2.840.113556.1.4.905";
+    const LARGE_INTEGER: &'static str = "1.2.840.113556.1.4.906";
+    /// Directory String, IA5 String, Printable String, Telephone Number, Numeric String, Country String, Facsimile Telephone
+    /// Number, Teletex.
+    const TEXTS: [&'static str; 8] = [
+        Self::DIRECTORY_STRING,
         Self::IA5_STRING,
         "1.3.6.1.4.1.1466.115.121.1.44",
-        "1.3.6.1.4.1.1466.115.121.1.50",
+        Self::TELEPHONE_NUMBER,
         "1.3.6.1.4.1.1466.115.121.1.36",
         "1.3.6.1.4.1.1466.115.121.1.11",
         "1.3.6.1.4.1.1466.115.121.1.22",
+        Self::TELETEX,
     ];
+
+    /// How values of a syntax are compared where no rule is stated.
+    fn by_syntax(syntax: &str, unstated: Unstated) -> Equality {
+        match syntax {
+            _ if unstated == Unstated::Incomparable || syntax.is_empty() => Equality::None,
+            Self::DIRECTORY_STRING | Self::TELETEX if unstated == Unstated::Loosely => Equality::Folding,
+            Self::DIRECTORY_STRING | Self::TELETEX => Equality::CaseIgnore,
+            Self::IA5_STRING => Equality::CaseExact,
+            Self::TELEPHONE_NUMBER => Equality::Telephone,
+            _ => Equality::Other,
+        }
+    }
 
     /// Holds ASCII alone.
     pub fn is_ascii(&self) -> bool {
@@ -83,6 +130,11 @@ impl AttributeType {
     /// Holds names of entries.
     pub fn is_dn(&self) -> bool {
         Self::NAMES.contains(&self.syntax.as_str())
+    }
+
+    /// Holds numbers of 64 bits.
+    pub fn is_large_integer(&self) -> bool {
+        self.syntax == Self::LARGE_INTEGER
     }
 
     /// Holds TRUE or FALSE.
@@ -114,7 +166,8 @@ pub struct Subschema {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct ObjectClass {
     sup: Vec<String>,
-    attributes: Vec<String>,
+    must: Vec<String>,
+    may: Vec<String>,
 }
 
 /// One definition, before inheritance.
@@ -129,14 +182,15 @@ struct Definition {
     syntax: Option<String>,
     single_value: bool,
     operational: bool,
-    /// MUST and MAY.
-    attributes: Vec<String>,
+    aux: Vec<String>,
+    must: Vec<String>,
+    may: Vec<String>,
 }
 
 impl Subschema {
-    /// Reads the values of `attributeTypes` and `objectClasses`. What cannot be read is passed over: it cannot be mapped then.
-    pub fn parse<'a>(attribute_types: impl Iterator<Item = &'a str>, object_classes: impl Iterator<Item = &'a str>) -> Self {
-        let definitions: Vec<Definition> = attribute_types.map(definition).collect();
+    /// Reads definitions. What cannot be read is passed over: it cannot be mapped then.
+    pub fn parse(texts: &Definitions<'_>) -> Self {
+        let definitions: Vec<Definition> = texts.attribute_types.iter().copied().map(definition).collect();
         let by_name: HashMap<&str, usize> =
             definitions.iter().enumerate().flat_map(|(n, d)| d.names.iter().map(move |name| (name.as_str(), n))).collect();
         let mut attributes = HashMap::new();
@@ -151,12 +205,16 @@ impl Subschema {
                 syntax = syntax.or(d.syntax.as_deref());
                 next = d.sup.first().and_then(|sup| by_name.get(sup.as_str())).and_then(|n| definitions.get(*n));
             }
-            let equality = equality.map(Equality::of).unwrap_or_default();
+            let syntax = syntax.unwrap_or_default();
+            let by_syntax = || AttributeType::by_syntax(syntax, texts.unstated);
+            let implied = equality.is_none() && !matches!(by_syntax(), Equality::None | Equality::Other);
+            let equality = equality.map_or_else(by_syntax, Equality::of);
             let found = AttributeType {
                 name: start.spelling.clone(),
-                syntax: syntax.unwrap_or_default().to_owned(),
+                syntax: syntax.to_owned(),
                 equality,
-                substrings: substr.is_some_and(|rule| Equality::of_substrings(rule) == equality),
+                substrings: substr
+                    .map_or(implied && equality != Equality::Other, |rule| Equality::of_substrings(rule) == equality),
                 single_value: start.single_value,
                 operational: start.operational,
             };
@@ -164,10 +222,18 @@ impl Subschema {
                 attributes.insert(name.clone(), found.clone());
             }
         }
-        let mut classes = HashMap::new();
-        for class in object_classes.map(definition) {
-            for name in class.names {
-                classes.insert(name, ObjectClass { sup: class.sup.clone(), attributes: class.attributes.clone() });
+        let mut classes: HashMap<String, ObjectClass> = HashMap::new();
+        for Definition { names, sup, must, may, .. } in texts.object_classes.iter().copied().map(definition) {
+            let class = ObjectClass { sup, must, may };
+            classes.extend(names.into_iter().map(|name| (name, class.clone())));
+        }
+        for rule in texts.content_rules.iter().copied().map(definition) {
+            for name in &rule.names {
+                if let Some(class) = classes.get_mut(name) {
+                    class.sup.extend(rule.aux.iter().cloned());
+                    class.must.extend(rule.must.iter().cloned());
+                    class.may.extend(rule.may.iter().cloned());
+                }
             }
         }
         Self { attributes, classes }
@@ -187,18 +253,32 @@ impl Subschema {
     /// Whether an entry of these classes may have the attribute. A class that is not known may allow anything.
     pub fn allows<'a>(&self, classes: impl IntoIterator<Item = &'a str>, attribute: &str) -> bool {
         let Some(wanted) = self.attribute(attribute).filter(|wanted| !wanted.operational) else { return true };
+        self.chain(classes)
+            .any(|class| class.is_none_or(|class| self.names(&class.must, wanted) || self.names(&class.may, wanted)))
+    }
+
+    /// Whether an entry of these classes must have the attribute; `None` if one of them is not known.
+    pub fn demands<'a>(&self, classes: impl IntoIterator<Item = &'a str>, attribute: &str) -> Option<bool> {
+        let wanted = self.attribute(attribute)?;
+        let chain: Option<Vec<&ObjectClass>> = self.chain(classes).collect();
+        chain.map(|classes| classes.into_iter().any(|class| self.names(&class.must, wanted)))
+    }
+
+    /// These classes and those they inherit from; `None` in place of one that is not known, or allows everything.
+    fn chain<'a>(&self, classes: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Option<&ObjectClass>> {
         let mut open: Vec<String> = classes.into_iter().map(str::to_ascii_lowercase).collect();
         let mut seen = HashSet::new();
-        while let Some(name) = open.pop() {
+        std::iter::from_fn(move || {
+            let name = open.pop()?;
             // RFC 4512 section 4.3: this one allows everything.
             let class = self.classes.get(&name).filter(|_| name != "extensibleobject");
-            let Some(class) = class else { return true };
-            if class.attributes.iter().any(|allowed| self.attribute(allowed).is_some_and(|allowed| allowed.name == wanted.name)) {
-                return true;
-            }
-            open.extend(class.sup.iter().filter(|sup| seen.insert((*sup).clone())).cloned());
-        }
-        false
+            open.extend(class.into_iter().flat_map(|class| &class.sup).filter(|sup| seen.insert((*sup).clone())).cloned());
+            Some(class)
+        })
+    }
+
+    fn names(&self, attributes: &[String], wanted: &AttributeType) -> bool {
+        attributes.iter().any(|name| self.attribute(name).is_some_and(|named| named.name == wanted.name))
     }
 
     /// Whether nothing was read: the schema is hidden from this account.
@@ -248,7 +328,9 @@ fn definition(text: &str) -> Definition {
                 found.names.extend(lower(names));
             }
             "SUP" => found.sup = lower(list(&mut words)),
-            "MUST" | "MAY" => found.attributes.extend(lower(list(&mut words))),
+            "AUX" => found.aux = lower(list(&mut words)),
+            "MUST" => found.must = lower(list(&mut words)),
+            "MAY" => found.may = lower(list(&mut words)),
             "EQUALITY" => found.equality = words.next().map(str::to_ascii_lowercase),
             "SUBSTR" => found.substr = words.next().map(str::to_ascii_lowercase),
             "SYNTAX" => found.syntax = words.next().map(|syntax| syntax.split('{').next().unwrap_or_default().to_owned()),
@@ -290,10 +372,52 @@ mod tests {
         "( 9.9 NAME 'loop' SUP loop )",
     ];
 
+    fn parse(attribute_types: &[&str], object_classes: &[&str]) -> Subschema {
+        let texts = Definitions {
+            attribute_types: attribute_types.to_vec(),
+            object_classes: object_classes.to_vec(),
+            ..Definitions::default()
+        };
+        Subschema::parse(&texts)
+    }
+
+    /// As Active Directory's CN=Aggregate has them.
+    #[test]
+    fn a_schema_without_rules_is_read_by_its_syntaxes_and_content_rules() {
+        let texts = Definitions {
+            attribute_types: vec![
+                "( 2.5.4.3 NAME 'cn' SYNTAX '1.3.6.1.4.1.1466.115.121.1.15' SINGLE-VALUE )",
+                "( 2.5.4.31 NAME 'member' SYNTAX '1.3.6.1.4.1.1466.115.121.1.12' )",
+                "( 1.2.840.113556.1.4.221 NAME 'sAMAccountName' SYNTAX '1.3.6.1.4.1.1466.115.121.1.15' SINGLE-VALUE )",
+                "( 1.2.840.113556.1.4.159 NAME 'accountExpires' SYNTAX '1.2.840.113556.1.4.906' SINGLE-VALUE )",
+            ],
+            object_classes: vec![
+                "( 1.2.840.113556.1.5.8 NAME 'group' SUP top STRUCTURAL MUST (groupType ) MAY (member ) )",
+                "( 2.5.6.0 NAME 'top' ABSTRACT )",
+                "( 1.9 NAME 'securityPrincipal' SUP top AUXILIARY MUST (sAMAccountName ) )",
+            ],
+            content_rules: vec!["( 1.2.840.113556.1.5.8 NAME 'group' AUX ( securityPrincipal ) MUST (cn ) )"],
+            unstated: Unstated::Loosely,
+        };
+        let schema = Subschema::parse(&texts);
+        let cn = schema.attribute("cn").unwrap();
+        assert!(cn.equality == Equality::Folding && cn.substrings && cn.single_value && cn.is_text());
+        assert!(schema.attribute("member").unwrap().is_dn() && !schema.attribute("member").unwrap().substrings);
+        assert!(schema.attribute("accountExpires").unwrap().is_large_integer());
+        for (attribute, demanded) in
+            [("cn", Some(true)), ("sAMAccountName", Some(true)), ("member", Some(false)), ("unheardOf", None)]
+        {
+            assert_eq!(schema.demands(["group"], attribute), demanded, "{attribute}");
+        }
+        assert!(schema.allows(["group"], "member") && !schema.allows(["group"], "accountExpires"));
+        let strict = Subschema::parse(&Definitions { unstated: Unstated::Incomparable, ..texts });
+        assert_eq!(strict.attribute("cn").unwrap().equality, Equality::None);
+    }
+
     #[test]
     fn reads_definitions_and_what_they_inherit() {
         let classes = ["( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST ( sn $ cn ) MAY userPassword )"];
-        let schema = Subschema::parse(TYPES.into_iter(), classes.into_iter());
+        let schema = parse(&TYPES, &classes);
         let cn = schema.attribute("commonname").unwrap();
         assert_eq!(cn, schema.attribute("2.5.4.3").unwrap());
         assert!(cn.equality == Equality::CaseIgnore && cn.substrings && !cn.single_value && !cn.operational && cn.is_text());
@@ -309,7 +433,7 @@ mod tests {
     fn a_substring_rule_that_compares_otherwise_does_not_count() {
         let odd =
             "( 1.2 NAME 'odd' EQUALITY caseExactMatch SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )";
-        let schema = Subschema::parse([odd].into_iter(), std::iter::empty());
+        let schema = parse(&[odd], &[]);
         assert_eq!(schema.attribute("odd").map(|odd| (odd.equality, odd.substrings)), Some((Equality::CaseExact, false)));
     }
 
@@ -320,7 +444,7 @@ mod tests {
             "( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST ( sn $ cn ) MAY userPassword )",
             "( 9.1 NAME 'own' SUP ( person $ own ) AUXILIARY MAY ( rfc822Mailbox ) )",
         ];
-        let schema = Subschema::parse(TYPES.into_iter(), classes.into_iter());
+        let schema = parse(&TYPES, &classes);
         for (class, attribute, allowed) in [
             ("person", "commonName", true),
             ("person", "mail", false),
@@ -337,7 +461,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_passed_over() {
-        let schema = Subschema::parse(["", "(", "( 1.2 NAME", "'", "( 1.2 NAME ( 'a"].into_iter(), ["("].into_iter());
+        let schema = parse(&["", "(", "( 1.2 NAME", "'", "( 1.2 NAME ( 'a"], &["("]);
         assert!(schema.attribute("b").is_none());
     }
 }

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use ldap3::controls::{Assertion, PostRead, RawControl};
+use ldap3::controls::{Assertion, PagedResults, PostRead, RawControl};
 use ldap3::{Ldap, LdapResult, SearchOptions};
 use tokio::sync::watch;
 
 use super::config::LdapConfig;
+use super::convert::Rest;
 use super::pool::Pool;
 use super::{convert, tls};
+use crate::directory::profile::Profile;
 use crate::directory::{
     Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, Rdn, ResultCode, Scope, SearchRequest, SearchResult,
 };
@@ -133,6 +135,77 @@ impl LdapDirectory {
         outcome
     }
 
+    /// A search, page by page where the directory gives no more at once; with what is missing of which of the entries.
+    async fn search_once(&self, request: &SearchRequest) -> Result<(SearchResult, Vec<(usize, Rest)>), DirectoryError> {
+        let scope = match request.scope {
+            Scope::Base => ldap3::Scope::Base,
+            Scope::Subtree => ldap3::Scope::Subtree,
+        };
+        let limit = i32::try_from(request.size_limit).unwrap_or(i32::MAX);
+        let page = self.profile().page.filter(|page| scope == ldap3::Scope::Subtree && (limit == 0 || limit > *page));
+        let timeout = self.timeout;
+        let parts = Arc::new((request.base.to_string(), request.filter.to_string(), request.attributes.clone()));
+        self.perform(Operation::Search, |ldap| {
+            let parts = parts.clone();
+            Box::pin(async move {
+                let (base, filter, attributes) = &*parts;
+                let (mut found, mut missing) = (SearchResult::default(), Vec::new());
+                let mut cookie = Vec::new();
+                loop {
+                    ldap.with_timeout(timeout).with_search_options(SearchOptions::new().sizelimit(limit));
+                    if let Some(size) = page {
+                        ldap.with_controls(RawControl::from(PagedResults { size, cookie: std::mem::take(&mut cookie) }));
+                    }
+                    let mut stream =
+                        ldap.streaming_search(base, scope, filter, attributes.as_slice()).await.map_err(convert::failure)?;
+                    while let Some(item) = stream.next().await.map_err(convert::failure)? {
+                        // A referral to another server is passed over: our credentials are not for it.
+                        if !item.is_ref() && !item.is_intermediate() {
+                            let (entry, rest) = convert::ranged_entry(item.0)?;
+                            missing.extend(rest.into_iter().map(|rest| (found.entries.len(), rest)));
+                            found.entries.push(entry);
+                        }
+                    }
+                    match convert::result(stream.finish().await) {
+                        Ok(controls) => match convert::next_page(&controls) {
+                            Some(next) if page.is_some() => cookie = next,
+                            Some(_) | None => return Ok((found, missing)),
+                        },
+                        Err(error) if error.is(ResultCode::NoSuchObject) => return Ok((found, missing)),
+                        Err(error) if limit > 0 && error.is(ResultCode::SizeLimitExceeded) => {
+                            found.truncated = true;
+                            return Ok((found, missing));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    /// Reads the values of a long attribute that did not come with the first ones.
+    async fn complete(&self, entry: &mut Entry, mut rest: Rest) -> Result<(), DirectoryError> {
+        loop {
+            let Rest { attribute, from } = &rest;
+            let request = SearchRequest::entry(&entry.dn, vec![format!("{attribute};range={from}-*")]);
+            let (found, missing) = self.search_once(&request).await?;
+            // An entry that is gone by now has no more values.
+            let Some(more) = found.entries.first() else { return Ok(()) };
+            entry.push(attribute, more.values(attribute).iter().cloned());
+            let next = missing.into_iter().map(|(_, next)| next).find(|next| next.attribute.eq_ignore_ascii_case(attribute));
+            match next {
+                Some(next) if next.from > rest.from => rest = next,
+                Some(_) => return Err(DirectoryError::Malformed(format!("the values of {attribute} are sent over and over"))),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn profile(&self) -> &'static Profile {
+        self.capabilities.borrow().as_deref().map_or(Profile::of_unknown(), Profile::of)
+    }
+
     /// A write with its controls; `send` makes the request once they are set.
     async fn write(
         &self,
@@ -198,40 +271,13 @@ impl Directory for LdapDirectory {
     }
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
-        let base = request.base.to_string();
-        let filter = request.filter.to_string();
-        let scope = match request.scope {
-            Scope::Base => ldap3::Scope::Base,
-            Scope::Subtree => ldap3::Scope::Subtree,
-        };
-        let limit = i32::try_from(request.size_limit).unwrap_or(i32::MAX);
-        let parts = Arc::new((base, filter, request.attributes.clone()));
-        self.perform(Operation::Search, |ldap| {
-            let parts = parts.clone();
-            ldap.with_search_options(SearchOptions::new().sizelimit(limit));
-            Box::pin(async move {
-                let (base, filter, attributes) = &*parts;
-                let mut found = SearchResult::default();
-                let mut stream =
-                    ldap.streaming_search(base, scope, filter, attributes.as_slice()).await.map_err(convert::failure)?;
-                while let Some(item) = stream.next().await.map_err(convert::failure)? {
-                    // A referral to another server is passed over: our credentials are not for it.
-                    if !item.is_ref() && !item.is_intermediate() {
-                        found.entries.push(convert::entry(item.0)?);
-                    }
-                }
-                match convert::result(stream.finish().await) {
-                    Ok(_) => Ok(found),
-                    Err(error) if error.is(ResultCode::NoSuchObject) => Ok(found),
-                    Err(error) if limit > 0 && error.is(ResultCode::SizeLimitExceeded) => {
-                        found.truncated = true;
-                        Ok(found)
-                    }
-                    Err(error) => Err(error),
-                }
-            })
-        })
-        .await
+        let (mut found, missing) = self.search_once(request).await?;
+        for (n, rest) in missing {
+            if let Some(entry) = found.entries.get_mut(n) {
+                self.complete(entry, rest).await?;
+            }
+        }
+        Ok(found)
     }
 
     async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Option<Entry>, DirectoryError> {

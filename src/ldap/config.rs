@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::directory::Vendor;
 use crate::secret::Secret;
 
 /// `[directory]`.
@@ -42,6 +43,6 @@ pub struct Bind {
 pub enum ProfileChoice {
     /// By the rootDSE.
     Auto,
-    /// OpenLDAP, whatever the rootDSE says.
-    OpenLdap,
+    /// This vendor's, whatever the rootDSE says.
+    Fixed(Vendor),
 }

@@ -3,25 +3,44 @@
 use std::collections::HashSet;
 
 use ldap3::asn1::{PL, StructureTag, parse_tag};
-use ldap3::controls::{Control, ControlType};
+use ldap3::controls::{Control, ControlType, PagedResults};
 use ldap3::{LdapError, LdapResult, Mod};
 
 use crate::directory::{DirectoryError, Entry, Modification, ModifyOp, ResultCode};
 
+/// Values of an attribute that were not sent with the others ([MS-ADTS] section 3.1.1.3.1.3.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rest {
+    pub(super) attribute: String,
+    /// The number of the first one, from zero.
+    pub(super) from: usize,
+}
+
 /// An entry from a SearchResultEntry (RFC 4511 section 4.5.2), which a read-back control carries too.
 pub(super) fn entry(tag: StructureTag) -> Result<Entry, DirectoryError> {
+    ranged_entry(tag).map(|(entry, _)| entry)
+}
+
+/// The same, with what is missing of it.
+pub(super) fn ranged_entry(tag: StructureTag) -> Result<(Entry, Vec<Rest>), DirectoryError> {
     let malformed = || DirectoryError::Malformed("a search result entry is not of the protocol's form".to_owned());
     let mut parts = constructed(tag).ok_or_else(malformed)?.into_iter();
     let dn = parts.next().and_then(text).ok_or_else(malformed)?;
     let dn = dn.parse().map_err(|error| DirectoryError::Malformed(format!("an entry's name: {error}")))?;
-    let mut entry = Entry::new(dn);
+    let (mut entry, mut missing) = (Entry::new(dn), Vec::new());
     for attribute in parts.next().and_then(constructed).ok_or_else(malformed)? {
         let mut parts = constructed(attribute).ok_or_else(malformed)?.into_iter();
         let name = parts.next().and_then(text).ok_or_else(malformed)?;
         let values = parts.next().and_then(constructed).ok_or_else(malformed)?;
-        entry.push(&name, values.into_iter().filter_map(primitive));
+        let (name, range) = name.split_once(";range=").map_or((name.as_str(), None), |(name, range)| (name, Some(range)));
+        entry.push(name, values.into_iter().filter_map(primitive));
+        let last = range.and_then(|range| range.split_once('-')).map(|(_, last)| last).filter(|last| *last != "*");
+        if let Some(last) = last {
+            let last: usize = last.parse().map_err(|_| malformed())?;
+            missing.push(Rest { attribute: name.to_owned(), from: last.checked_add(1).ok_or_else(malformed)? });
+        }
     }
-    Ok(entry)
+    Ok((entry, missing))
 }
 
 fn constructed(tag: StructureTag) -> Option<Vec<StructureTag>> {
@@ -48,6 +67,14 @@ pub(super) fn read_back(controls: &[Control]) -> Result<Option<Entry>, Directory
     let Some(value) = found.and_then(|Control(_, raw)| raw.val.as_deref()) else { return Ok(None) };
     let (_, tag) = parse_tag(value).map_err(|_| DirectoryError::Malformed("a post-read control's value".to_owned()))?;
     entry(tag).map(Some)
+}
+
+/// What asks for the next page, if there is one (RFC 2696 section 3).
+pub(super) fn next_page(controls: &[Control]) -> Option<Vec<u8>> {
+    let found = controls.iter().find(|Control(kind, _)| matches!(kind, Some(ControlType::PagedResults)));
+    let raw = found.map(|Control(_, raw)| raw).filter(|raw| raw.val.is_some())?;
+    let PagedResults { cookie, .. } = raw.parse();
+    Some(cookie).filter(|cookie| !cookie.is_empty())
 }
 
 /// A result that is not success, as an error.

@@ -41,9 +41,12 @@ impl ResourceMapping {
         for name in names {
             let (old, new) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
             let Some(rule) = self.rules.iter().find(|rule| rule.attribute == *name) else {
-                // Filled in for the class alone: it follows what it was made of, unless somebody gave it another value.
-                if old != new && entry.values(name) == old.as_slice() {
-                    modifications.push(Modification::new(ModifyOp::Replace, name, new.clone()));
+                // Filled in for the class alone: it follows what it was made of, unless somebody gave it another value, or it
+                // names the entry and so has followed already.
+                let names = entry.dn.rdn().is_some_and(|rdn| rdn.value(name).is_some());
+                let made_up = self.generated.iter().any(|generated| generated.eq_ignore_ascii_case(name));
+                if old != new && !names && !made_up && entry.values(name) == old.as_slice() {
+                    modifications.extend(self.replacement(name, old, new.clone()));
                 }
                 continue;
             };
@@ -60,11 +63,10 @@ impl ResourceMapping {
         }
         let flag = |resource: &Resource| resource.map().get("active").and_then(serde_json::Value::as_bool).unwrap_or(true);
         if flag(old) != flag(new) {
-            match self.active.change(flag(new)) {
-                Some(change) => modifications.push(change),
-                None if self.active == Active::Nowhere && flag(new) => {}
-                None => return Err(no_place_for_active()),
+            if self.active == Active::Nowhere && !flag(new) {
+                return Err(no_place_for_active());
             }
+            modifications.extend(self.active.changes(entry, flag(new)));
         }
         if let Some(filler) = self.filler(entry, &modifications) {
             modifications.insert(0, filler);
@@ -77,7 +79,7 @@ impl ResourceMapping {
 
     /// The name of nobody, where the modifications would leave a group without the member its class demands.
     fn filler(&self, entry: &Entry, modifications: &[Modification]) -> Option<Modification> {
-        let attribute = self.member_attribute().filter(|_| self.demands_member())?;
+        let attribute = self.member_attribute().filter(|_| self.demands_member)?;
         let mut touched = modifications.iter().filter(|change| change.attribute == attribute).peekable();
         touched.peek()?;
         let left = touched.fold(entry.values(attribute).len(), |left, change| match change.op {
@@ -126,7 +128,17 @@ impl ResourceMapping {
         if values == stored || naming && same_set() {
             return Vec::new();
         }
-        vec![Modification::new(ModifyOp::Replace, name, values)]
+        if one_by_one { self.replacement(name, stored, values) } else { vec![Modification::new(ModifyOp::Replace, name, values)] }
+    }
+
+    /// Puts values in the place of others. Where the directory cannot be told to look first whether the entry is as it was read,
+    /// it is by the old values that it notices: one that is gone cannot be taken away.
+    fn replacement(&self, name: &str, old: &[Vec<u8>], new: Vec<Vec<u8>>) -> Vec<Modification> {
+        if !self.swaps {
+            return vec![Modification::new(ModifyOp::Replace, name, new)];
+        }
+        let all = [(ModifyOp::Delete, old.to_vec()), (ModifyOp::Add, new)].into_iter().filter(|(_, values)| !values.is_empty());
+        all.map(|(op, values)| Modification::new(op, name, values)).collect()
     }
 
     /// What makes an entry ours, if it is not yet.

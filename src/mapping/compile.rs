@@ -7,14 +7,17 @@ use serde::Deserialize;
 use super::Active;
 use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
 use super::rule::{Codec, MapPath, Rule};
-use crate::directory::profile::Profile;
+use crate::directory::profile::{Lock, MapChoice, MemberOf, Profile};
 use crate::directory::{
-    AttributeName, AttributeType, Capabilities, Dn, Entry, Equality, Filter, InvalidAttributeName, Modification, ModifyOp,
+    AttributeName, AttributeType, Ava, Capabilities, Dn, Entry, Equality, Filter, InvalidAttributeName, Modification, ModifyOp,
+    Rdn, Subschema,
 };
 use crate::scim::{BoundPath, Keep, Kind, Resource, ResourceType, SchemaRegistry};
 
 /// The object class of `config/schema/`.
 const OUR_CLASS: &str = "scimgateResource";
+/// The assertion control (RFC 4528).
+const ASSERTION: &str = "1.3.6.1.1.12";
 /// Its flag for accounts where no password policy is present.
 const OUR_ACTIVE: &str = "scimgateActive";
 
@@ -22,11 +25,42 @@ const OUR_ACTIVE: &str = "scimgateActive";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MapFile {
+    /// Object classes of a new entry.
+    pub object_classes: Vec<String>,
+    /// The attribute that names an entry.
+    pub rdn: String,
+    /// Values that select existing entries; without any, the last object class does.
+    #[serde(default)]
+    pub select: std::collections::BTreeMap<String, String>,
     /// SCIM path to attribute.
     pub attributes: toml::Table,
+    /// What every new entry has beside.
+    #[serde(default)]
+    pub new: std::collections::BTreeMap<String, String>,
+    /// Attributes of `fallback` that the directory makes up where the value is taken; they stay as they are later.
+    #[serde(default)]
+    pub generated: Vec<String>,
     /// What the object class demands and the client may leave out: attribute to templates, the first complete one is taken.
     #[serde(default)]
     pub fallback: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// The map files, those of users first.
+#[derive(Debug, Clone)]
+pub struct MapFiles {
+    /// `inetOrgPerson` and `groupOfNames`.
+    pub inet_org_person: [MapFile; 2],
+    /// Active Directory's `user` and `group`.
+    pub active_directory: [MapFile; 2],
+}
+
+impl MapFiles {
+    fn of(&self, choice: MapChoice) -> &[MapFile; 2] {
+        match choice {
+            MapChoice::InetOrgPerson => &self.inet_org_person,
+            MapChoice::ActiveDirectory => &self.active_directory,
+        }
+    }
 }
 
 /// What cannot be compiled.
@@ -56,6 +90,8 @@ pub struct Mapping {
     pub profile: &'static Profile,
     /// "Sync SCIM groups".
     pub groups_sync: bool,
+    /// Groups in groups.
+    pub groups_nested: bool,
     /// Groups a new user joins.
     pub default_groups: Vec<Dn>,
 }
@@ -72,9 +108,15 @@ pub struct ResourceMapping {
     /// Where `active` is kept; users only.
     pub active: Active,
     pub(super) object_classes: Vec<String>,
+    /// What selects entries of this type, managed or not.
+    pub(super) class: Filter,
     pub(super) rdn: AttributeName,
     pub(super) rules: Vec<Rule>,
     pub(super) fallback: Vec<(String, Vec<Template>)>,
+    /// What every new entry has beside.
+    pub(super) new: Vec<(String, String)>,
+    /// Attributes of `fallback` that the directory makes up if they are missing.
+    pub(super) generated: Vec<String>,
     pub(super) user_name: UserNameRule,
     /// Attribute values that make an entry ours.
     pub(super) ownership: Vec<Mark>,
@@ -82,8 +124,12 @@ pub struct ResourceMapping {
     pub(super) visible: Option<Mark>,
     /// The DN that stands for nobody, as written into `member`.
     pub(super) placeholder: String,
+    /// Whether an entry of this class must have a member.
+    pub(super) demands_member: bool,
     /// `memberOf`, where the directory has it.
     pub(super) member_of: bool,
+    /// The directory cannot compare before it writes, so a change says which values it replaces.
+    pub(super) swaps: bool,
 }
 
 /// Text with `{path}` in it.
@@ -94,6 +140,8 @@ pub(super) struct Template(pub(super) Vec<Piece>);
 pub(super) enum Piece {
     Text(String),
     Path(BoundPath),
+    /// What is before an `@`, without what an account name may not have, and no longer than so many characters.
+    Account(BoundPath, usize),
 }
 
 impl Template {
@@ -102,11 +150,20 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (path, tail) = after.split_once('}').ok_or_else(|| format!("`{text}`: a brace is not closed"))?;
+            let (path, form) = path.split_once('|').map_or((path, None), |(path, form)| (path, Some(form)));
             let path = ty.resolve_str(path).ok_or_else(|| format!("`{text}`: `{path}` is no attribute"))?;
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.to_owned()));
             }
-            pieces.push(Piece::Path(path));
+            pieces.push(match form {
+                None => Piece::Path(path),
+                Some(form) => {
+                    let length = form.strip_prefix("account ").and_then(|length| length.parse().ok());
+                    let length =
+                        length.ok_or_else(|| format!("`{text}`: after `|` comes `account` and a number of characters"))?;
+                    Piece::Account(path, length)
+                }
+            });
             rest = tail;
         }
         if !rest.is_empty() {
@@ -117,14 +174,15 @@ impl Template {
 }
 
 impl Mapping {
-    /// Compiles. `maps` are the map files of users and of groups.
+    /// Compiles.
     pub fn compile(
         config: &MappingConfig,
         registry: &SchemaRegistry,
-        maps: [&MapFile; 2],
+        maps: &MapFiles,
         capabilities: &Capabilities,
     ) -> Result<Compiled, MappingError> {
-        let mut work = Work { config, capabilities, errors: Vec::new(), remarks: Vec::new() };
+        let profile = Profile::of(capabilities);
+        let mut work = Work { config, profile, capabilities, errors: Vec::new(), remarks: Vec::new() };
         if capabilities.schema.is_empty() {
             work.remarks.push(
                 "the directory's schema cannot be read, so every configured attribute is believed to be there: let scimgate's \
@@ -132,17 +190,19 @@ impl Mapping {
                     .to_owned(),
             );
         }
-        let [user_map, group_map] = maps;
+        let [user_map, group_map] = maps.of(profile.map);
+        let user_side = Side::new("users", &config.users, user_map);
+        let group_side = Side::new("groups", &config.groups, group_map);
         let mark = work.mark();
         let ours = Mark { attribute: "objectClass".to_owned(), value: OUR_CLASS.to_owned() };
         let own_class = capabilities.schema.has_class(OUR_CLASS).then_some(ours);
         let other_mark = mark.iter().filter(|mark| own_class.as_ref().is_none_or(|own| !own.is(mark)));
         let ownership: Vec<Mark> = own_class.iter().chain(other_mark).cloned().collect();
         let active = work.active();
-        let users = work.rules(registry.get(Kind::User), &config.users, (&ownership, &active), user_map);
-        let groups = work.rules(registry.get(Kind::Group), &config.groups, (&ownership, &Active::Nowhere), group_map);
-        let user_rdn = work.rdn("users", &config.users, &users);
-        let group_rdn = work.rdn("groups", &config.groups, &groups);
+        let users = work.rules(registry.get(Kind::User), user_side, (&ownership, &active));
+        let groups = work.rules(registry.get(Kind::Group), group_side, (&ownership, &Active::Nowhere));
+        let user_rdn = work.rdn(user_side, &users);
+        let group_rdn = work.rdn(group_side, &groups);
         let held = |rules: &[Rule], path: &BoundPath| {
             rules.iter().any(|rule| {
                 let same_attribute = rule.path.parent() == path.parent();
@@ -175,30 +235,42 @@ impl Mapping {
         let (Some(user_rdn), Some(group_rdn), true) = (user_rdn, group_rdn, work.errors.is_empty()) else {
             return Err(MappingError(work.errors));
         };
-        let profile = Profile::of(capabilities.vendor);
-        let side =
-            |kind: Kind, container: &ContainerConfig, rdn: AttributeName, rules: Vec<Rule>, map: &MapFile, active: Active| {
-                let ty = registry.get(kind).clone();
-                ResourceMapping {
-                    base: container.base.clone(),
-                    profile,
-                    active,
-                    object_classes: container.object_classes.clone(),
-                    rdn,
-                    fallback: work.fallback(&ty, map, &classes(container, &ownership), &rules),
-                    rules,
-                    user_name: config.user_name,
-                    ownership: ownership.clone(),
-                    visible: mark.clone().filter(|_| !config.existing_users),
-                    placeholder: config.placeholder.clone(),
-                    member_of: capabilities.schema.attribute("memberOf").is_some(),
-                    ty,
-                }
-            };
-        let users = side(Kind::User, &config.users, user_rdn, users, user_map, active);
-        let groups = side(Kind::Group, &config.groups, group_rdn, groups, group_map, Active::Nowhere);
+        let schema = &capabilities.schema;
+        let member_of = config.member_of.unwrap_or(match profile.member_of {
+            MemberOf::Always => true,
+            MemberOf::InSchema => schema.attribute("memberOf").is_some(),
+            MemberOf::AsConfigured => false,
+        });
+        let side = |kind: Kind, side: Side<'_>, rdn: AttributeName, rules: Vec<Rule>, active: Active| {
+            let ty = registry.get(kind).clone();
+            let classes = side.classes(&ownership);
+            let members = rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec == Codec::Reference);
+            ResourceMapping {
+                base: side.container.base.clone(),
+                profile,
+                active,
+                object_classes: side.object_classes.to_vec(),
+                class: side.select(),
+                rdn,
+                fallback: work.fallback(&ty, side.map, &classes, &rules),
+                new: side.map.new.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                generated: side.map.generated.clone(),
+                user_name: config.user_name,
+                ownership: ownership.clone(),
+                visible: mark.clone().filter(|_| !config.existing_users),
+                placeholder: config.placeholder.clone(),
+                demands_member: members.is_some_and(|rule| demands_member(schema, &classes, &rule.attribute)),
+                member_of,
+                swaps: !capabilities.has_control(ASSERTION),
+                rules,
+                ty,
+            }
+        };
+        let users = side(Kind::User, user_side, user_rdn, users, active);
+        let groups = side(Kind::Group, group_side, group_rdn, groups, Active::Nowhere);
         let default_groups = config.default_groups.clone();
-        let mapping = Self { users, groups, registry, profile, groups_sync: config.groups_sync, default_groups };
+        let MappingConfig { groups_sync, groups_nested, .. } = *config;
+        let mapping = Self { users, groups, registry, profile, groups_sync, groups_nested, default_groups };
         Ok(Compiled { mapping, remarks: work.remarks })
     }
 
@@ -221,10 +293,42 @@ fn types(rules: &[Rule], path: &BoundPath) -> Option<Vec<String>> {
     (!items.is_empty()).then(|| suggested.chain(others).cloned().collect())
 }
 
-/// The object classes a new entry has.
-fn classes<'a>(container: &'a ContainerConfig, ownership: &'a [Mark]) -> Vec<&'a str> {
-    let marks = ownership.iter().filter(|mark| mark.attribute.eq_ignore_ascii_case("objectClass")).map(|mark| &mark.value);
-    container.object_classes.iter().chain(marks).map(String::as_str).collect()
+/// What is configured for one resource type, with what its map file says where the configuration is silent.
+#[derive(Debug, Clone, Copy)]
+struct Side<'a> {
+    section: &'static str,
+    container: &'a ContainerConfig,
+    object_classes: &'a [String],
+    rdn: &'a str,
+    map: &'a MapFile,
+}
+
+impl<'a> Side<'a> {
+    fn new(section: &'static str, container: &'a ContainerConfig, map: &'a MapFile) -> Self {
+        let object_classes = container.object_classes.as_deref().unwrap_or(&map.object_classes);
+        Self { section, container, object_classes, rdn: container.rdn.as_deref().unwrap_or(&map.rdn), map }
+    }
+
+    /// The object classes a new entry has.
+    fn classes<'b>(&'b self, ownership: &'b [Mark]) -> Vec<&'b str> {
+        let marks = ownership.iter().filter(|mark| mark.attribute.eq_ignore_ascii_case("objectClass")).map(|mark| &mark.value);
+        self.object_classes.iter().chain(marks).map(String::as_str).collect()
+    }
+
+    /// What finds existing entries.
+    fn select(&self) -> Filter {
+        if self.container.object_classes.is_none() && !self.map.select.is_empty() {
+            return Filter::all(self.map.select.iter().map(|(attribute, value)| Filter::equal(attribute, value)));
+        }
+        self.object_classes.last().map_or_else(Filter::everything, |class| Filter::equal("objectClass", class))
+    }
+}
+
+/// Whether the schema demands a member; where it cannot be read, the standard's classes do (RFC 4519 section 3.5).
+fn demands_member(schema: &Subschema, classes: &[&str], attribute: &str) -> bool {
+    let standard = ["groupOfNames", "groupOfUniqueNames"];
+    let by_name = || classes.iter().any(|class| standard.iter().any(|standard| standard.eq_ignore_ascii_case(class)));
+    schema.demands(classes.iter().copied(), attribute).unwrap_or_else(by_name)
 }
 
 /// What an attribute is that the directory does not tell about.
@@ -238,6 +342,7 @@ fn assumed(attribute: &str) -> AttributeType {
 /// What compilation gathers.
 struct Work<'a> {
     config: &'a MappingConfig,
+    profile: &'static Profile,
     capabilities: &'a Capabilities,
     errors: Vec<String>,
     remarks: Vec<String>,
@@ -250,28 +355,42 @@ impl Work<'_> {
 
     /// The mark, if the directory can hold it.
     fn mark(&mut self) -> Option<Mark> {
-        let mark = &self.config.mark;
-        let held = if mark.attribute.eq_ignore_ascii_case("objectClass") {
-            self.capabilities.schema.has_class(&mark.value)
-        } else {
-            self.knows(&mark.attribute)
+        let ours = Mark { attribute: "objectClass".to_owned(), value: OUR_CLASS.to_owned() };
+        let of_profile =
+            self.profile.mark.map(|(attribute, value)| Mark { attribute: attribute.to_owned(), value: value.to_owned() });
+        let candidates = match &self.config.mark {
+            Some(mark) => vec![mark.clone()],
+            None => std::iter::once(ours).chain(of_profile).collect(),
         };
-        if held {
+        if let Some(mark) = candidates.iter().find(|mark| self.holds(mark)) {
             return Some(Mark { attribute: self.name(&mark.attribute, &[]), value: mark.value.clone() });
         }
+        let wanted: Vec<String> = candidates.iter().map(|mark| format!("{}={}", mark.attribute, mark.value)).collect();
         self.remarks.push(format!(
-            "the directory cannot hold the mark of managed entries ({}={}), so every entry below users.base and groups.base counts \
-             as managed: load config/schema/scimgate.ldif into the directory, or set users.mark to an attribute and value it has",
-            mark.attribute, mark.value
+            "the directory cannot hold the mark of managed entries ({}), so every entry below users.base and groups.base counts as \
+             managed: load config/schema/scimgate.ldif into the directory, or set users.mark to an attribute and value it has",
+            wanted.join(" or ")
         ));
         None
     }
 
+    fn holds(&self, mark: &Mark) -> bool {
+        if mark.attribute.eq_ignore_ascii_case("objectClass") {
+            self.capabilities.schema.has_class(&mark.value)
+        } else {
+            self.knows(&mark.attribute)
+        }
+    }
+
     fn active(&mut self) -> Active {
-        let (attribute, locked) = Profile::of(self.capabilities.vendor).lock;
-        let lock = || Active::Lock { attribute: attribute.to_owned(), locked: locked.to_owned() };
+        let (attribute, lock) = match self.profile.lock {
+            Lock::Value { attribute, locked } => {
+                (attribute, Active::Lock { attribute: attribute.to_owned(), locked: locked.to_owned() })
+            }
+            Lock::Bit { attribute, bit, enabled } => (attribute, Active::Bit { attribute: attribute.to_owned(), bit, enabled }),
+        };
         match &self.config.active {
-            ActiveRule::Auto if self.knows(attribute) => lock(),
+            ActiveRule::Auto if self.knows(attribute) => lock,
             ActiveRule::Auto if self.knows(OUR_ACTIVE) => Active::Flag {
                 attribute: OUR_ACTIVE.to_owned(),
                 equality: Equality::Other,
@@ -292,7 +411,7 @@ impl Work<'_> {
                         "users.active is \"ppolicy\", but the directory has no attribute {attribute}: load the ppolicy overlay there"
                     ));
                 }
-                lock()
+                lock
             }
             ActiveRule::Attribute { name, enabled, disabled } => {
                 let equality = match self.capabilities.schema.attribute(name) {
@@ -314,18 +433,13 @@ impl Work<'_> {
         }
     }
 
-    fn rules(
-        &mut self,
-        ty: &ResourceType,
-        container: &ContainerConfig,
-        (ownership, active): (&[Mark], &Active),
-        map: &MapFile,
-    ) -> Vec<Rule> {
-        let classes = classes(container, ownership);
+    fn rules(&mut self, ty: &ResourceType, side: Side<'_>, (ownership, active): (&[Mark], &Active)) -> Vec<Rule> {
+        let Side { container, map, .. } = side;
+        let classes = side.classes(ownership);
         let own = container.attributes.iter().map(|(path, attribute)| (path.as_str(), attribute.as_str()));
         let built_in =
             map.attributes.iter().filter_map(|(path, value)| value.as_str().map(|attribute| (path.as_str(), attribute)));
-        let section = if ty.kind == Kind::User { "users.attributes" } else { "groups.attributes" };
+        let section = format!("{}.attributes", side.section);
         let mut rules: Vec<Rule> = Vec::new();
         // The administrator's own lines come first and win; a built-in line that the directory cannot hold is left out.
         let mut taken: Vec<(BoundPath, Option<String>)> = Vec::new();
@@ -368,7 +482,7 @@ impl Work<'_> {
                 }
             };
             if !schema.allows(classes.iter().copied(), attribute) {
-                let classes = container.object_classes.join(", ");
+                let classes = side.object_classes.join(", ");
                 if built_in {
                     self.remarks.push(format!("{text} is not served: an entry of the classes {classes} has no {attribute}"));
                     continue;
@@ -421,13 +535,17 @@ impl Work<'_> {
         }
     }
 
-    fn rdn(&mut self, section: &str, container: &ContainerConfig, rules: &[Rule]) -> Option<AttributeName> {
-        let rdn = self.name(&container.rdn, rules);
-        if !rules.iter().any(|rule| rule.attribute == rdn && rule.codec == Codec::Text) {
+    fn rdn(&mut self, side: Side<'_>, rules: &[Rule]) -> Option<AttributeName> {
+        let Side { section, .. } = side;
+        let rdn = self.name(side.rdn, rules);
+        let mapped = rules.iter().any(|rule| rule.attribute == rdn && rule.codec == Codec::Text);
+        let made_up = side.map.fallback.keys().any(|attribute| attribute.eq_ignore_ascii_case(&rdn));
+        let foreign = rules.iter().any(|rule| rule.attribute == rdn);
+        if !mapped && (foreign || !made_up) {
             let name = if section == "users" { "userName" } else { "displayName" };
             self.errors.push(format!(
                 "{section}.rdn: the naming attribute `{}` holds no SCIM attribute: map one to it, {name} say",
-                container.rdn
+                side.rdn
             ));
         }
         rdn.parse().map_err(|error: InvalidAttributeName| self.errors.push(format!("{section}.rdn: {error}"))).ok()
@@ -453,13 +571,27 @@ impl ResourceMapping {
 
     /// Entries of this resource type, managed or not.
     pub fn class(&self) -> Filter {
-        self.object_classes.last().map_or_else(Filter::everything, |class| Filter::equal("objectClass", class))
+        self.class.clone()
     }
 
     /// The entry with this `id`, if it is visible. An `id` that no entry can have matches none.
     pub fn by_id(&self, id: &str) -> Option<Filter> {
-        let id = uuid::Uuid::try_parse(id).ok().filter(|_| id.len() == 36)?;
-        Some(Filter::equal(self.profile.id, id.hyphenated().to_string()))
+        uuid::Uuid::try_parse(id).ok().filter(|_| id.len() == 36).map(|id| self.by_uuid(id))
+    }
+
+    /// The same, for one that is an `id`.
+    pub fn by_uuid(&self, id: uuid::Uuid) -> Filter {
+        Filter::Equal(self.profile.id.to_owned(), self.profile.id_form.write(id))
+    }
+
+    /// Finds the entry of this name in a search below the base.
+    pub fn by_name(&self, dn: &Dn) -> Filter {
+        let by_rdn = || {
+            let avas = dn.rdn().into_iter().flat_map(Rdn::avas);
+            let equal = |ava: &Ava| ava.text().map(|text| Filter::equal(ava.attribute.as_str(), text));
+            Filter::all(avas.filter_map(equal))
+        };
+        self.profile.entry_dn.map_or_else(by_rdn, |attribute| Filter::equal(attribute, dn.to_string()))
     }
 
     /// The attribute that holds a group's members.
@@ -471,13 +603,6 @@ impl ResourceMapping {
     /// A user's `groups`, which no attribute of the entry holds.
     pub fn groups_path(&self) -> Option<BoundPath> {
         (self.ty.kind == Kind::User).then(|| self.ty.resolve_str("groups")).flatten()
-    }
-
-    /// Whether an entry of this class must have a member (RFC 4519 section 3.5).
-    pub(super) fn demands_member(&self) -> bool {
-        let demanding =
-            |class: &String| class.eq_ignore_ascii_case("groupOfNames") || class.eq_ignore_ascii_case("groupOfUniqueNames");
-        self.object_classes.iter().any(demanding)
     }
 
     /// Puts in the name of nobody, so that a group may be empty.

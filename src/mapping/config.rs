@@ -11,6 +11,10 @@ pub struct MappingConfig {
     pub groups: ContainerConfig,
     /// "Sync SCIM groups".
     pub groups_sync: bool,
+    /// Groups may be members of groups, and a user's `groups` tell the indirect ones too.
+    pub groups_nested: bool,
+    /// Whether entries keep their groups in `memberOf`; `None`: as the vendor's profile says.
+    pub member_of: Option<bool>,
     /// The DN put into a group that would be empty, for groupOfNames demands a member. The empty DN names nobody.
     pub placeholder: String,
     /// What a userName must look like.
@@ -19,8 +23,8 @@ pub struct MappingConfig {
     pub existing_users: bool,
     /// Groups every new user joins.
     pub default_groups: Vec<Dn>,
-    /// What marks an entry as managed through SCIM.
-    pub mark: Mark,
+    /// What marks an entry as managed through SCIM; `None`: our object class, or else what the vendor's profile says.
+    pub mark: Option<Mark>,
     /// Where `active` is kept.
     pub active: ActiveRule,
 }
@@ -30,10 +34,10 @@ pub struct MappingConfig {
 pub struct ContainerConfig {
     /// New entries are put directly below it; existing ones are found anywhere below.
     pub base: Dn,
-    /// Object classes of a new entry; the last one selects existing entries.
-    pub object_classes: Vec<String>,
-    /// The attribute that names an entry.
-    pub rdn: String,
+    /// Object classes of a new entry; the last one selects existing entries. `None`: as the map file says.
+    pub object_classes: Option<Vec<String>>,
+    /// The attribute that names an entry. `None`: as the map file says.
+    pub rdn: Option<String>,
     /// SCIM path to LDAP attribute, laid over the built-in map; an empty attribute takes a line out.
     pub attributes: Vec<(String, String)>,
 }

@@ -326,7 +326,7 @@ fn compare_text(rule: &Rule, op: CompareOp, text: &str) -> Option<Translation> {
         }
         (Equality::CaseIgnore, false) if definition.is_ascii() && !text.is_ascii() => (prepared.as_str(), true),
         (Equality::CaseIgnore, false) | (Equality::CaseExact, true) => (text, true),
-        (Equality::CaseIgnore, true) => (text, false),
+        (Equality::CaseIgnore, true) | (Equality::Folding, _) => (text, false),
         (Equality::CaseExact, false) | (Equality::Telephone | Equality::None | Equality::Other, _) => return None,
     };
     if prepared.is_empty() {

@@ -14,10 +14,10 @@ mod write;
 
 pub use active::Active;
 pub use change::Change;
-pub use compile::{Compiled, MapFile, Mapping, MappingError, ResourceMapping};
+pub use compile::{Compiled, MapFile, MapFiles, Mapping, MappingError, ResourceMapping};
 pub use config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
 pub use filter::{Translation, references_in};
-pub use names::{Name, Names, Targets};
+pub use names::{Groups, Name, Names, Targets};
 pub use patch::{MemberChange, Plan};
 pub use read::ReadContext;
 

@@ -22,3 +22,12 @@ pub type Names = HashMap<DnKey, Name>;
 
 /// From a resource's `id` to its entry's name.
 pub type Targets = HashMap<String, Dn>;
+
+/// The groups a user is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Those that name it.
+    pub direct: Vec<Name>,
+    /// Those it is in through others.
+    pub indirect: Vec<Name>,
+}

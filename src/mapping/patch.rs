@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::ResourceMapping;
 use super::rule::{Codec, Rule};
 use super::write::no_place_for_active;
+use super::{Active, ResourceMapping};
 use crate::directory::{Modification, ModifyOp};
 use crate::scim::patch::{OpKind, Operation, PatchRequest};
 use crate::scim::{Kind, ScimError};
@@ -70,9 +70,8 @@ impl ResourceMapping {
                 _ => return Ok(None),
             };
             return match self.active.change(active) {
-                Some(change) => Ok(Some(change)),
-                None if active => Ok(None),
-                None => Err(no_place_for_active()),
+                None if self.active == Active::Nowhere && !active => Err(no_place_for_active()),
+                change => Ok(change),
             };
         }
         let mut rules = self.rules.iter().filter(|rule| rule.path.parent() == path.parent());

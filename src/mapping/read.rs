@@ -1,9 +1,10 @@
 //! From an entry to a resource.
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::ResourceMapping;
-use super::names::{Name, Names};
+use super::names::{Groups, Name, Names};
 use super::rule::{Codec, Rule};
 use crate::directory::{Dn, Entry, instant};
 use crate::scim::text::prepare;
@@ -17,7 +18,7 @@ pub struct ReadContext<'a> {
     /// What the entry's references point to.
     pub names: &'a Names,
     /// The groups a user is in; `None` if nobody asked.
-    pub groups: Option<&'a [Name]>,
+    pub groups: Option<&'a Groups>,
 }
 
 impl ResourceMapping {
@@ -60,8 +61,8 @@ impl ResourceMapping {
     }
 
     /// The resource's `id`.
-    pub fn id<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
-        entry.text(self.profile.id)
+    pub fn id(&self, entry: &Entry) -> Option<Uuid> {
+        entry.values(self.profile.id).first().and_then(|value| self.profile.id_form.read(value))
     }
 
     /// The resource's version as an entity tag (RFC 7644 section 3.14).
@@ -88,13 +89,13 @@ impl ResourceMapping {
     /// What others call this entry; `None` without an id.
     pub fn name(&self, entry: &Entry) -> Option<Name> {
         let display = self.display_rules().find_map(|rule| entry.text(&rule.attribute)).map(Into::into);
-        Some(Name { kind: self.ty.kind, id: self.id(entry)?.into(), display })
+        Some(Name { kind: self.ty.kind, id: self.id(entry)?.to_string().into(), display })
     }
 
     /// The resource an entry is.
     pub fn read(&self, entry: &Entry, context: ReadContext<'_>) -> Resource {
         let mut resource = Resource::new();
-        let id = self.id(entry).unwrap_or_default();
+        let id = self.id(entry).map(|id| id.to_string()).unwrap_or_default();
         for rule in &self.rules {
             if rule.codec == Codec::Reference {
                 self.read_reference(rule, entry, context, &mut resource);
@@ -106,9 +107,10 @@ impl ResourceMapping {
         let map = resource.map_mut();
         if self.ty.kind == Kind::User {
             map.insert("active".to_owned(), self.active.read(entry).into());
-            if let Some(groups) = context.groups.filter(|groups| !groups.is_empty()) {
-                let item = |group: &Name| reference(group, context.base_url, "direct");
-                map.insert("groups".to_owned(), groups.iter().map(item).collect());
+            if let Some(groups) = context.groups.filter(|groups| **groups != Groups::default()) {
+                let item = |kind: &'static str| move |group: &Name| reference(group, context.base_url, kind);
+                let items = groups.direct.iter().map(item("direct")).chain(groups.indirect.iter().map(item("indirect")));
+                map.insert("groups".to_owned(), items.collect());
             }
         } else if self.member_attribute().is_some() {
             // Some clients add nobody to a group that does not say that it is empty.
@@ -118,8 +120,9 @@ impl ResourceMapping {
         let schemas: Vec<&str> = std::iter::once(&*self.ty.schema.id).chain(extensions).collect();
         let schemas = json!(schemas);
         map.insert("schemas".to_owned(), schemas);
+        let meta = self.meta(entry, context.base_url, &id);
         map.insert("id".to_owned(), id.into());
-        map.insert("meta".to_owned(), self.meta(entry, context.base_url, id));
+        map.insert("meta".to_owned(), meta);
         resource
     }
 

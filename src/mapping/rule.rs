@@ -192,7 +192,7 @@ fn number(text: &str) -> Option<Number> {
 pub(super) fn key(equality: Equality, value: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(value) else { return value.to_vec() };
     match equality {
-        Equality::CaseIgnore => prepare(text, false).into_bytes(),
+        Equality::CaseIgnore | Equality::Folding => prepare(text, false).into_bytes(),
         Equality::CaseExact => prepare(text, true).into_bytes(),
         Equality::Telephone => text.to_lowercase().replace([' ', '-'], "").into_bytes(),
         Equality::None | Equality::Other => value.to_vec(),

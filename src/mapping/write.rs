@@ -9,7 +9,8 @@ use super::config::UserNameRule;
 use super::names::Targets;
 use super::rule::{Codec, Rule};
 use super::{Active, ResourceMapping};
-use crate::directory::{Dn, Entry, Rdn};
+use crate::directory::profile::NameLimit;
+use crate::directory::{Ava, Dn, Entry, Rdn};
 use crate::scim::{Kind, Resource, ScimError, ScimType};
 
 /// Attribute names (as mapped) and their values.
@@ -52,14 +53,17 @@ impl ResourceMapping {
         for (name, values) in attributes {
             entry.push(&name, values);
         }
-        if let Some(attribute) = self.member_attribute().filter(|_| self.demands_member())
+        for (name, value) in &self.new {
+            entry.push_text(name, value);
+        }
+        if let Some(attribute) = self.member_attribute().filter(|_| self.demands_member)
             && entry.values(attribute).is_empty()
         {
             entry.push_text(attribute, &self.placeholder);
         }
         let active = resource.map().get("active").and_then(Value::as_bool).unwrap_or(true);
         if let Some((attribute, value)) = self.active.initial(active) {
-            entry.push_text(attribute, value);
+            entry.push_text(attribute, &value);
         }
         if !active && self.active == Active::Nowhere {
             return Err(no_place_for_active());
@@ -67,25 +71,47 @@ impl ResourceMapping {
         Ok(entry)
     }
 
+    /// The same entry without what the directory makes up by itself; `None` if it has nothing of the kind.
+    pub fn without_generated(&self, entry: &Entry) -> Option<Entry> {
+        let is_generated = |name: &str| self.generated.iter().any(|generated| generated.eq_ignore_ascii_case(name));
+        let mut rest = Entry::new(entry.dn.clone());
+        for (name, values) in entry.attributes().filter(|(name, _)| !is_generated(name)) {
+            rest.push(name, values.to_vec());
+        }
+        (rest != *entry).then_some(rest)
+    }
+
     /// Refuses a name that the directory could not keep, but would not say so.
     fn short_enough(&self, rdn: Rdn) -> Result<Rdn, ScimError> {
         let text = rdn.to_string();
-        // We escape by a backslash where the directory takes two digits more.
-        let most = self.profile.longest_rdn;
-        if text.len() + text.matches('\\').count() <= most {
+        let (length, most, unit) = match self.profile.longest_name {
+            // We escape by a backslash where the directory takes two digits more.
+            NameLimit::RdnBytes(most) => (text.len() + text.matches('\\').count(), most, "bytes"),
+            NameLimit::ValueChars(most) => {
+                let longest = rdn.avas().iter().filter_map(Ava::text).map(|value| value.chars().count()).max();
+                (longest.unwrap_or(0), most, "characters")
+            }
+        };
+        if length <= most {
             return Ok(rdn);
         }
         Err(ScimError::bad_request(
             ScimType::InvalidValue,
             format!(
-                "{} is too long: it names the entry in the directory, which takes {most} bytes at most for that",
+                "{} is too long: it names the entry in the directory, which takes {most} {unit} at most for that",
                 self.naming_path()
             ),
         ))
     }
 
+    /// What a client calls the attribute that names entries.
     fn naming_path(&self) -> String {
-        self.rules.iter().find(|rule| self.rdn == *rule.attribute).map(|rule| rule.path.to_string()).unwrap_or_default()
+        let kept = self.rules.iter().find(|rule| self.rdn == *rule.attribute).map(|rule| rule.path.to_string());
+        let unique = match self.ty.kind {
+            Kind::User => "userName",
+            Kind::Group => "displayName",
+        };
+        kept.unwrap_or_else(|| unique.to_owned())
     }
 
     fn nameless(&self) -> ScimError {
@@ -173,7 +199,20 @@ impl ResourceMapping {
         let mut changed = rdn.clone();
         for ava in rdn.avas() {
             let rules = || self.rules.iter().filter(|rule| ava.attribute == *rule.attribute);
-            let Some(rule) = rules().next() else { continue };
+            let Some(rule) = rules().next() else {
+                // A name made of another attribute follows it, unless somebody gave the entry another one.
+                let made = |attributes: &Attributes| {
+                    let found = attributes.iter().find(|(name, _)| ava.attribute == ***name);
+                    found.and_then(|(_, values)| values.first()).and_then(|value| String::from_utf8(value.clone()).ok())
+                };
+                if let (Some(was), Some(is)) = (made(before), made(after))
+                    && was != is
+                    && ava.text() == Some(&was)
+                {
+                    changed = changed.with_value(ava.attribute.as_str(), &is);
+                }
+                continue;
+            };
             let attribute = rule.attribute.as_str();
             let (was, is) = (self.naming_value(attribute, old, before), self.naming_value(attribute, new, after));
             // Of many values any may name the entry, as long as it is one of them.
@@ -211,9 +250,19 @@ fn fill(template: &Template, resource: &Resource) -> Option<String> {
         match piece {
             Piece::Text(fixed) => text.push_str(fixed),
             Piece::Path(path) => text.push_str(resource.values(path).first().and_then(|value| value.as_str())?),
+            Piece::Account(path, longest) => {
+                text.push_str(&account(resource.values(path).first().and_then(|value| value.as_str())?, *longest));
+            }
         }
     }
     Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// An account name made of a longer one ([MS-SAMR] section 3.1.1.6: what it may not have).
+fn account(name: &str, longest: usize) -> String {
+    let local = name.split('@').next().unwrap_or_default();
+    let fit = |c: char| if c.is_control() || "\"/\\[]:;|=,+*?<>".contains(c) { '_' } else { c };
+    local.trim().chars().map(fit).take(longest).collect::<String>().trim_end_matches(['.', ' ']).to_owned()
 }
 
 /// One `@` with something on both sides and no space or control character. More is for the mail system to say.
@@ -225,7 +274,20 @@ fn is_email(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_email;
+    use super::{account, is_email};
+
+    #[test]
+    fn an_account_name_has_only_what_it_may_have() {
+        for (name, expected) in [
+            ("ana.ruiz@corp.example", "ana.ruiz"),
+            ("Ops: [east]", "Ops_ _east_"),
+            ("abcdefghijklmnopqrst.uvw@x", "abcdefghijklmnopqrst"),
+            ("abcdefghijklmnopqrs..uvw@x", "abcdefghijklmnopqrs"),
+            ("@x", ""),
+        ] {
+            assert_eq!(account(name, 20), expected, "{name}");
+        }
+    }
 
     #[test]
     fn an_email_has_two_sides_and_no_space() {

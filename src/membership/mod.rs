@@ -81,11 +81,8 @@ impl MembershipCache {
         }
         for side in [&mapping.users, &mapping.groups] {
             unknown.retain(|(key, _)| !known.contains_key(key));
-            let here: Vec<Filter> = unknown
-                .iter()
-                .filter(|(_, dn)| dn.is_under(&side.base))
-                .map(|(_, dn)| Filter::equal(side.profile.entry_dn, dn.to_string()))
-                .collect();
+            let here: Vec<Filter> =
+                unknown.iter().filter(|(_, dn)| dn.is_under(&side.base)).map(|(_, dn)| side.by_name(dn)).collect();
             for entry in self.find(directory, side, here).await? {
                 if let Some(name) = side.name(&entry) {
                     self.names.insert(entry.dn.key(), name.clone());
@@ -97,18 +94,19 @@ impl MembershipCache {
     }
 
     /// Which entries these resources are, asked of the directory: a member must not be added under a name it no longer has.
-    /// Ids of no visible resource are left out.
+    /// Ids of no visible resource of these kinds are left out.
     pub async fn targets<'a>(
         &self,
         directory: &dyn Directory,
         mapping: &Mapping,
+        kinds: &[Kind],
         ids: impl IntoIterator<Item = &'a str>,
     ) -> Result<Targets, DirectoryError> {
         let mut wanted: Vec<&str> = ids.into_iter().collect();
         wanted.sort_unstable();
         wanted.dedup();
         let mut found = Targets::new();
-        for side in [&mapping.users, &mapping.groups] {
+        for side in kinds.iter().map(|kind| mapping.of(*kind)) {
             let filters = wanted.iter().filter(|id| !found.contains_key(**id)).filter_map(|id| side.by_id(id)).collect();
             for entry in self.find(directory, side, filters).await? {
                 if let Some(name) = side.name(&entry) {

@@ -2,15 +2,18 @@
 
 use super::Service;
 use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, SearchRequest};
+use crate::mapping::ResourceMapping;
 
 impl Service {
     /// Adds an entry.
-    pub(super) async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Entry, DirectoryError> {
+    pub(super) async fn add(&self, side: &ResourceMapping, entry: &Entry, read_back: &[String]) -> Result<Entry, DirectoryError> {
         match self.directory.add(entry, read_back).await {
             Err(DirectoryError::Unknown(reason)) => {
                 let wanted: Vec<Modification> = entry
                     .attributes()
                     .filter(|(name, _)| !name.eq_ignore_ascii_case("objectClass"))
+                    // What cannot be read is there if the rest is: an entry is added whole.
+                    .filter(|(name, _)| Some(*name) != side.profile.initial_password)
                     .map(|(name, values)| Modification::new(ModifyOp::Add, name, values.to_vec()))
                     .collect();
                 self.confirm(&entry.dn, &wanted, read_back, None, reason).await

@@ -1,6 +1,9 @@
 //! POST /Users, POST /Groups.
 
-use super::{Context, Served, Service, check_known, error, uuid};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Context, Served, Service, error};
 use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
@@ -19,19 +22,29 @@ impl Service {
         let side = mapping.of(kind);
         side.check_user_name(&resource)?;
         let ids = side.referenced_ids(&resource);
-        let targets = self.cache.targets(&*self.directory, &mapping, ids.iter().map(String::as_str)).await;
-        let targets = targets.map_err(|e| error::refused(side, e))?;
-        check_known(cx, ids.iter().map(String::as_str), &targets)?;
-        let entry = side.new_entry(&resource, &targets)?;
+        let targets = self.targets(cx, &mapping, side, ids.iter().map(String::as_str), []).await?;
+        let mut entry = side.new_entry(&resource, &targets)?;
+        if let Some(attribute) = side.profile.initial_password.filter(|_| kind == Kind::User) {
+            entry.push(attribute, [unknown_password()?]);
+        }
         if let Some(other) = side.unique_filter(&resource) {
             self.check_unique(side, other).await?;
         }
-        let added = match self.add(&entry, &side.attributes(projection)).await {
+        let read_back = side.attributes(projection);
+        let added = match self.add(side, &entry, &read_back).await {
+            Err(error) if error.is(ResultCode::EntryAlreadyExists) => match side.without_generated(&entry) {
+                // The name may be free, and another that the directory can make up be taken.
+                Some(rest) if self.is_free(&entry).await => self.add(side, &rest, &read_back).await,
+                Some(_) | None => Err(error),
+            },
+            done => done,
+        };
+        let added = match added {
             Ok(added) => added,
             Err(error) if error.is(ResultCode::EntryAlreadyExists) => return Err(self.conflict(side, &entry).await),
             Err(error) => return Err(error::refused(side, error)),
         };
-        if let Some(id) = uuid(side, &added) {
+        if let Some(id) = side.id(&added) {
             self.orders.created(kind, id);
         }
         if kind == Kind::User && !mapping.default_groups.is_empty() {
@@ -46,6 +59,12 @@ impl Service {
         request.size_limit = 1;
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         if found.entries.is_empty() { Ok(()) } else { Err(error::taken(side)) }
+    }
+
+    /// Whether there is certainly no entry of this name.
+    async fn is_free(&self, entry: &Entry) -> bool {
+        let look = SearchRequest::entry(&entry.dn, vec!["1.1".to_owned()]);
+        self.directory.search(&look).await.is_ok_and(|found| found.entries.is_empty())
     }
 
     /// Says whether the name is taken by a managed entry or by one that SCIM does not see.
@@ -67,7 +86,7 @@ impl Service {
             let join = Modification::new(ModifyOp::Add, member, vec![value.clone()]);
             let joined = self.directory.modify(group, &[join], None, &[]).await;
             if let Err(error) = joined
-                && !error.is(ResultCode::AttributeOrValueExists)
+                && !mapping.profile.says_present(&error)
             {
                 tracing::error!(%group, "a default group cannot be joined: {error}");
                 self.take_back(side, user).await;
@@ -79,11 +98,20 @@ impl Service {
     }
 
     async fn take_back(&self, side: &ResourceMapping, user: &Entry) {
-        let Some(id) = side.id(user).and_then(|id| side.by_id(id)) else { return };
+        let Some(id) = side.id(user).map(|id| side.by_uuid(id)) else { return };
         if let Err(error) = self.remove(&user.dn, &id, &id).await
             && !matches!(error, DirectoryError::Refused { code: ResultCode::NoSuchObject, .. })
         {
             tracing::error!("a user that could not join its groups could not be removed again: {error}");
         }
     }
+}
+
+/// A password that nobody knows, in the form of Active Directory's `unicodePwd` ([MS-ADTS] section 3.1.1.3.1.5).
+fn unknown_password() -> Result<Vec<u8>, ScimError> {
+    let mut random = [0; 36];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| error::no_randomness())?;
+    // One character of each kind that a policy may demand.
+    let text = format!("\"aA1!{}\"", URL_SAFE_NO_PAD.encode(random));
+    Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect())
 }

@@ -25,6 +25,11 @@ pub(super) fn uncertain() -> ScimError {
     )
 }
 
+/// The operating system gives no random numbers.
+pub(super) fn no_randomness() -> ScimError {
+    internal("No password could be made up for the new account; nothing was changed. scimgate's log has the reason.")
+}
+
 /// Others kept changing the entry.
 pub(super) fn contended() -> ScimError {
     ScimError::unavailable(BUSY, "Others are changing this resource at the same time; nothing was changed. Try again.")
@@ -46,6 +51,15 @@ pub(super) fn unknown_references(ids: &[&str]) -> ScimError {
     let more = if ids.len() > named.len() { format!(" and {} more", ids.len() - named.len()) } else { String::new() };
     let detail = format!("No resource has the id {}{more}; nothing was changed. Provision it first.", named.join(", "));
     ScimError::bad_request(ScimType::InvalidValue, detail)
+}
+
+/// A group as a member, where that is not wanted.
+pub(super) fn nested_off() -> ScimError {
+    ScimError::bad_request(
+        ScimType::InvalidValue,
+        "A group cannot be a member of a group here; nothing was changed. Push its users, or have the administrator set \
+         groups.nested = true in scimgate's configuration.",
+    )
 }
 
 /// "Sync SCIM groups" is off.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::order::Order;
-use super::{Context, Service, error, uuid};
+use super::{Context, Service, error};
 use crate::directory::{Entry, Filter as Search, SearchRequest};
 use crate::mapping::{Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
@@ -147,7 +147,10 @@ impl Service {
         let targets = if ids.is_empty() {
             Targets::new()
         } else {
-            self.cache.targets(&*self.directory, mapping, ids).await.map_err(|e| error::refused(side, e))?
+            self.cache
+                .targets(&*self.directory, mapping, &[Kind::User, Kind::Group], ids)
+                .await
+                .map_err(|e| error::refused(side, e))?
         };
         side.translate(filter, &targets)
     }
@@ -161,7 +164,7 @@ impl Service {
     async fn ids(&self, asked: &Asked<'_>) -> Result<Vec<Uuid>, ScimError> {
         let side = asked.side;
         let found = self.search(side, asked.search.clone(), vec![side.profile.id.to_owned()]).await?;
-        Ok(found.iter().filter_map(|entry| uuid(side, entry)).collect())
+        Ok(found.iter().filter_map(|entry| side.id(entry)).collect())
     }
 
     /// All that match, where an index leads to a few of them: what a client asks before it creates must be answered as it is now,
@@ -207,7 +210,7 @@ impl Service {
         if let Some(path) = &query.sort_by {
             crate::scim::sort(&mut matching, |(_, resource)| resource, path, query.descending);
         }
-        Ok(matching.into_iter().filter_map(|(entry, _)| uuid(side, entry)).collect())
+        Ok(matching.into_iter().filter_map(|(entry, _)| side.id(entry)).collect())
     }
 
     /// Those of the entries that satisfy the filter, with the resources they are.
@@ -241,12 +244,12 @@ impl Service {
         let side = asked.side;
         let attributes = side.attributes(&asked.query.projection);
         let batch = |ids: &[Uuid]| {
-            let any = ids.iter().filter_map(|id| side.by_id(&id.to_string())).collect();
+            let any = ids.iter().map(|id| side.by_uuid(*id)).collect();
             self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
         };
         let found = try_join_all(ids.chunks(BATCH).map(batch)).await?;
         let mut by_id: HashMap<Uuid, Entry> =
-            found.into_iter().flatten().filter_map(|entry| uuid(side, &entry).map(|id| (id, entry))).collect();
+            found.into_iter().flatten().filter_map(|entry| side.id(&entry).map(|id| (id, entry))).collect();
         Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
     }
 

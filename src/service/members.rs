@@ -11,7 +11,7 @@ use crate::scim::ScimError;
 const ATTEMPTS: usize = 8;
 
 /// Members to add to a group and to take from it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Members {
     pub(super) add: Vec<Dn>,
     pub(super) remove: Vec<Dn>,
@@ -66,6 +66,7 @@ impl Service {
         let mut members = wanted.clone();
         let mut extra = extra.to_vec();
         let mut placeholder = false;
+        let profile = side.profile;
         for _ in 0..ATTEMPTS {
             if members.is_empty() {
                 return self.read_after(&home.dn, read_back).await;
@@ -77,8 +78,10 @@ impl Service {
             changes.extend(members.modifications(attribute));
             match self.modify(&home.dn, &changes, identity, read_back).await {
                 Ok(entry) => return Ok(entry),
-                Err(error) if error.is(ResultCode::AttributeOrValueExists) || error.is(ResultCode::NoSuchAttribute) => {
-                    if members.is_single() && extra.is_empty() && !placeholder {
+                Err(error) if profile.says_present(&error) || profile.says_absent(&error) => {
+                    // These codes say nothing else of one value alone.
+                    let plain = error.is(ResultCode::AttributeOrValueExists) || error.is(ResultCode::NoSuchAttribute);
+                    if plain && members.is_single() && extra.is_empty() && !placeholder {
                         return self.read_after(&home.dn, read_back).await;
                     }
                     // One value that is there, or is not, fails the whole: see what is left to do.
@@ -86,9 +89,15 @@ impl Service {
                     let request = SearchRequest::entry(&home.dn, std::iter::once(attribute.to_owned()).chain(touched).collect());
                     let group = self.directory.search(&request).await?;
                     let Some(group) = group.entries.first() else { return Err(error) };
-                    members = wanted.missing_from(group, attribute);
+                    let tried = std::mem::replace(&mut members, wanted.missing_from(group, attribute));
+                    let before = extra.len();
                     extra.retain(|change| !holds(group, change));
-                    placeholder = placeholder && !side.has_placeholder(group, attribute);
+                    let filled = placeholder && side.has_placeholder(group, attribute);
+                    placeholder = placeholder && !filled;
+                    // All of it is still to be done: it was refused for another reason.
+                    if !plain && members == tried && extra.len() == before && !filled {
+                        return Err(error);
+                    }
                 }
                 // It would be left without a member, which its class does not allow.
                 Err(error) if error.is(ResultCode::ObjectClassViolation) && !members.remove.is_empty() && !placeholder => {
@@ -120,7 +129,7 @@ impl Service {
     /// Takes an entry out of every group that names it, and says which those were. On an error it is in all of them still.
     pub(super) async fn leave_groups(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Dn>, ScimError> {
         let leave = Members { remove: vec![dn.clone()], ..Members::default() };
-        let groups = self.groups_naming(mapping, dn).await?;
+        let groups = if mapping.profile.linked_members { Vec::new() } else { self.groups_naming(mapping, dn).await? };
         for (n, group) in groups.iter().enumerate() {
             if let Err(error) = self.change_group(mapping, group, &leave).await {
                 self.rejoin_groups(mapping, dn, groups.get(..n).unwrap_or_default()).await;
@@ -142,7 +151,7 @@ impl Service {
 
     /// After a rename: where the directory did not do so itself, groups get the new name in place of the old.
     pub(super) async fn follow_rename(&self, mapping: &Mapping, old: &Dn, new: &Dn) -> Result<(), ScimError> {
-        if old.key() == new.key() {
+        if old.key() == new.key() || mapping.profile.linked_members {
             return Ok(());
         }
         let follow = Members { remove: vec![old.clone()], add: vec![new.clone()] };

@@ -7,6 +7,7 @@ mod cursor;
 mod delete;
 mod error;
 mod get;
+mod groups;
 mod list;
 mod members;
 mod order;
@@ -24,13 +25,12 @@ use self::order::Orders;
 pub use self::replace::Omitted;
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
-use crate::mapping::{Mapping, Name, Names, ReadContext, ResourceMapping, Targets};
+use crate::mapping::{Mapping, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{CacheConfig, Home, MembershipCache};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
 use crate::scim::{Budgets, Dialect, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
 use serde_json::Value;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// How long a request waits for the first connection to the directory.
 const FIRST_CONNECTION: Duration = Duration::from_secs(2);
@@ -130,20 +130,6 @@ impl<'a> Projected<'a> {
     }
 }
 
-/// References to resources that do not exist are left out where the client is allowed that, and refused by name where it is not.
-fn check_known<'a>(cx: &mut Context, ids: impl IntoIterator<Item = &'a str>, known: &Targets) -> Result<(), ScimError> {
-    let unknown: Vec<&str> = ids.into_iter().filter(|id| !known.contains_key(*id)).collect();
-    if unknown.is_empty() || cx.dialect.accept(Tolerance::UnknownMember) {
-        return Ok(());
-    }
-    Err(error::unknown_references(&unknown))
-}
-
-/// An entry's `id` as it is kept in orders.
-fn uuid(side: &ResourceMapping, entry: &Entry) -> Option<Uuid> {
-    side.id(entry).and_then(|id| Uuid::try_parse(id).ok())
-}
-
 /// The SCIM operations.
 #[derive(Debug)]
 pub struct Service {
@@ -240,16 +226,6 @@ impl Service {
         entry.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
 
-    /// The groups an entry is a member of.
-    async fn groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Name>, ScimError> {
-        let groups = &mapping.groups;
-        let Some(member) = groups.member_attribute().filter(|_| mapping.groups_sync) else { return Ok(Vec::new()) };
-        let filter = Filter::all([groups.visible(), Filter::equal(member, dn.to_string())]);
-        let request = SearchRequest::below(&groups.base, filter, groups.naming_attributes());
-        let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?;
-        Ok(found.entries.iter().filter_map(|entry| groups.name(entry)).collect())
-    }
-
     /// An entry as the resource it is; `names` are those of what it refers to.
     async fn resource(
         &self,
@@ -264,8 +240,40 @@ impl Service {
             Some(path) if projection.wants(&path) => Some(self.groups_of(mapping, &entry.dn).await?),
             _ => None,
         };
-        let resource = side.read(entry, ReadContext { base_url, names, groups: groups.as_deref() });
+        let resource = side.read(entry, ReadContext { base_url, names, groups: groups.as_ref() });
         Ok(projection.apply(resource, &side.ty))
+    }
+
+    /// The entries of resources that one refers to from now on, and of such as it need not refer to any longer. References to
+    /// nobody are left out where the client is allowed that, and refused by name where it is not.
+    async fn targets<'a>(
+        &self,
+        cx: &mut Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        coming: impl IntoIterator<Item = &'a str>,
+        going: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Targets, ScimError> {
+        let coming: Vec<&str> = coming.into_iter().collect();
+        let all: Vec<&str> = coming.iter().copied().chain(going).collect();
+        let kinds: &[Kind] = if mapping.groups_nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
+        let look = async |kinds: &[Kind], ids: Vec<&'a str>| {
+            self.cache.targets(&*self.directory, mapping, kinds, ids).await.map_err(|e| error::refused(side, e))
+        };
+        let mut targets = look(kinds, all.clone()).await?;
+        if !mapping.groups_nested {
+            let unknown: Vec<&str> = all.into_iter().filter(|id| !targets.contains_key(*id)).collect();
+            let groups = if unknown.is_empty() { Targets::new() } else { look(&[Kind::Group], unknown).await? };
+            if coming.iter().any(|id| groups.contains_key(*id)) {
+                return Err(error::nested_off());
+            }
+            targets.extend(groups);
+        }
+        let unknown: Vec<&str> = coming.into_iter().filter(|id| !targets.contains_key(*id)).collect();
+        if unknown.is_empty() || cx.dialect.accept(Tolerance::UnknownMember) {
+            return Ok(targets);
+        }
+        Err(error::unknown_references(&unknown))
     }
 
     async fn names(&self, mapping: &Mapping, references: Vec<Dn>) -> Result<Names, ScimError> {
@@ -287,12 +295,8 @@ impl Service {
     ) -> Result<Served, ScimError> {
         let names = self.names(mapping, side.references(entry)).await?;
         let resource = self.resource(&cx.base_url, mapping, side, (entry, &names), projection).await?;
-        Ok(Served {
-            id: side.id(entry).unwrap_or_default().to_owned(),
-            location: side.location(&cx.base_url, side.id(entry).unwrap_or_default()),
-            version: side.version(entry),
-            resource,
-        })
+        let id = side.id(entry).map(|id| id.to_string()).unwrap_or_default();
+        Ok(Served { location: side.location(&cx.base_url, &id), id, version: side.version(entry), resource })
     }
 
     /// Refuses writes to groups where the administrator switched them off.

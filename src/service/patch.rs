@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::members::Members;
-use super::{Context, Projected, Served, Service, check_known, error};
+use super::{Context, Projected, Served, Service, error};
 use crate::directory::{DirectoryError, Entry, Filter, Modification, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
@@ -102,9 +102,8 @@ impl Service {
         answer: Option<&Projection>,
     ) -> Result<Option<Entry>, ScimError> {
         let identity = cx.guard(side, id)?;
-        let ids = change.add.iter().chain(&change.remove).map(String::as_str);
-        let targets = self.cache.targets(&*self.directory, mapping, ids).await.map_err(|e| error::refused(side, e))?;
-        check_known(cx, change.add.iter().map(String::as_str), &targets)?;
+        let (coming, going) = (change.add.iter().map(String::as_str), change.remove.iter().map(String::as_str));
+        let targets = self.targets(cx, mapping, side, coming, going).await?;
         let names = |ids: &[String]| ids.iter().filter_map(|id| targets.get(id)).cloned().collect();
         let members = Members { add: names(&change.add), remove: names(&change.remove) };
         let read_back = answer.map(|projection| side.attributes(projection)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Read, work out the difference, write it: for what the operations alone do not say. Guarded by the entry's change mark, so
 //! that a change made in between is not overwritten but taken into account.
 
-use super::{Context, Served, Service, check_known, error};
+use super::{Context, Served, Service, error};
 use crate::directory::{Entry, Filter, ResultCode};
 use crate::mapping::{Change, Mapping, Names, ReadContext, ResourceMapping, Targets};
 use crate::scim::{Dialect, Projection, Resource, ScimError};
@@ -65,11 +65,8 @@ impl Service {
         debug_assert!(side.referenced_ids(old).iter().all(|id| targets.contains_key(id)), "every reference was just read");
         let ids = side.referenced_ids(new);
         let unknown: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !targets.contains_key(*id)).collect();
-        if !unknown.is_empty() {
-            let found = self.cache.targets(&*self.directory, mapping, unknown.iter().copied()).await;
-            targets.extend(found.map_err(|e| error::refused(side, e))?);
-            check_known(cx, unknown, &targets)?;
-        }
+        let unknown = self.targets(cx, mapping, side, unknown, []).await?;
+        targets.extend(unknown);
         Ok(targets)
     }
 

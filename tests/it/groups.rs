@@ -53,8 +53,8 @@ async fn members_are_entries_in_the_directory_and_resources_in_scim() {
 }
 
 #[tokio::test]
-async fn a_group_can_be_a_member_of_a_group() {
-    let Fixture { scim, .. } = &Fixture::start().await;
+async fn a_group_can_be_a_member_of_a_group_where_that_is_wanted() {
+    let Fixture { scim, .. } = &Fixture::set(&[("groups.nested", "true")]).await;
     let inner = scim.new_group("inner", &[]).await;
 
     let outer = scim.post("/Groups", group("outer", &[&inner])).await.expect(201);
@@ -62,6 +62,48 @@ async fn a_group_can_be_a_member_of_a_group() {
     let member = &outer["members"][0];
     assert_eq!((member["value"].as_str(), member["type"].as_str()), (Some(&*inner), Some("Group")));
     assert_eq!(member["display"], "inner");
+}
+
+#[tokio::test]
+async fn a_group_as_a_member_is_refused_with_the_remedy() {
+    let Fixture { scim, .. } = &Fixture::start().await;
+    let (ana, inner) = (scim.new_user("ana").await, scim.new_group("inner", &[]).await);
+    let outer = scim.new_group("outer", &[&ana]).await;
+    let path = format!("/Groups/{outer}");
+
+    let refused = scim.post("/Groups", group("other", &[&inner])).await.error(400, "invalidValue");
+    assert!(refused.contains("groups.nested = true"), "{refused}");
+    let add = json!([{ "op": "add", "path": "members", "value": [{ "value": inner }] }]);
+    scim.patch(&path, add).await.error(400, "invalidValue");
+    scim.put(&path, group("outer", &[&ana, &inner])).await.error(400, "invalidValue");
+
+    assert_eq!(scim.members(&outer).await, [ana]);
+    let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{inner}\"]") }]);
+    scim.patch(&path, remove).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_user_tells_the_groups_it_is_in_through_others() {
+    let Fixture { scim, .. } = &Fixture::set(&[("groups.nested", "true")]).await;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+    let inner = scim.new_group("inner", &[&ana]).await;
+    let middle = scim.new_group("middle", &[&inner]).await;
+    let outer = scim.new_group("outer", &[&middle, &ana]).await;
+    // A group that contains itself in the end.
+    let add = json!([{ "op": "add", "path": "members", "value": [{ "value": outer }] }]);
+    scim.patch(&format!("/Groups/{inner}"), add).await.expect(204);
+
+    let user = scim.get(&format!("/Users/{ana}")).await.expect(200);
+
+    let mut groups: Vec<(&str, &str)> = user["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| (g["display"].as_str().unwrap(), g["type"].as_str().unwrap()))
+        .collect();
+    groups.sort_unstable();
+    assert_eq!(groups, [("inner", "direct"), ("middle", "indirect"), ("outer", "direct")]);
+    assert!(scim.get(&format!("/Users/{bob}")).await.expect(200).get("groups").is_none());
 }
 
 #[tokio::test]

@@ -1,35 +1,128 @@
 //! What differs between directories, as data.
 
+mod active_directory;
+mod ds389;
+mod id;
 mod openldap;
 
-use super::Vendor;
+pub use self::id::IdForm;
+use super::{Capabilities, DirectoryError, ResultCode, Vendor};
 
-/// One vendor's names for what every directory has.
+/// One vendor's names for what every directory has, and its habits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
     /// The vendor's name in messages.
     pub name: &'static str,
     /// The attribute that identifies an entry for ever.
     pub id: &'static str,
+    /// How the identifier is written there.
+    pub id_form: IdForm,
     /// The attribute that differs after every change.
     pub change_mark: &'static str,
     /// When the entry was made.
     pub created: &'static str,
     /// When it was last changed.
     pub modified: &'static str,
-    /// The attribute by which an entry can be found by its name in a search over a branch.
-    pub entry_dn: &'static str,
+    /// The attribute by which an entry can be found by its name in a search over a branch; where there is none that is indexed, it
+    /// is found by its RDN.
+    pub entry_dn: Option<&'static str>,
+    /// How long a name may be.
+    pub longest_name: NameLimit,
+    /// Where accounts are disabled.
+    pub lock: Lock,
+    /// What marks managed entries where our object class is not in the schema: attribute and value.
+    pub mark: Option<(&'static str, &'static str)>,
+    /// The attribute map that fits its classes.
+    pub map: MapChoice,
+    /// How a member that is already there is refused.
+    pub member_present: &'static [ResultCode],
+    /// How the removal of a member that is not there is refused.
+    pub member_absent: &'static [ResultCode],
+    /// A member must exist, its name follows a rename, and it is gone with its entry.
+    pub linked_members: bool,
+    /// Whether `memberOf` can be searched by.
+    pub member_of: MemberOf,
+    /// Whether one search follows groups in groups, by the rule of `Filter::InChain`.
+    pub chain: bool,
+    /// Where a password is kept that nobody knows, for an account without any would not be let in, or let in by everybody.
+    pub initial_password: Option<&'static str>,
+    /// Entries a search may bring at once; more come page by page (RFC 2696).
+    pub page: Option<i32>,
+}
+
+/// How long the name of an entry may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameLimit {
     /// Bytes of an entry's own RDN at most, special characters as `\XX`.
-    pub longest_rdn: usize,
-    /// The password policy's lock and the value that locks for good.
-    pub lock: (&'static str, &'static str),
+    RdnBytes(usize),
+    /// Characters of the naming value at most.
+    ValueChars(usize),
+}
+
+/// Where it is kept that an account is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// An attribute that has this value while the account is disabled, and can be without a value.
+    Value {
+        /// The attribute.
+        attribute: &'static str,
+        /// What it holds.
+        locked: &'static str,
+    },
+    /// A bit of a number.
+    Bit {
+        /// The attribute.
+        attribute: &'static str,
+        /// The bit, as the number that has it alone.
+        bit: u32,
+        /// The number of a new account that is not disabled.
+        enabled: u32,
+    },
+}
+
+/// The attribute maps that ship with the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapChoice {
+    /// `inetOrgPerson` and `groupOfNames`.
+    InetOrgPerson,
+    /// Active Directory's `user` and `group`.
+    ActiveDirectory,
+}
+
+/// Whether an entry's groups are kept in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberOf {
+    /// They are if the schema has the attribute: it comes with the overlay.
+    InSchema,
+    /// They always are.
+    Always,
+    /// The schema has the attribute in any case; only the administrator knows.
+    AsConfigured,
 }
 
 impl Profile {
     /// The vendor's profile. An unknown vendor is taken for the one with the standards' names.
-    pub fn of(vendor: Vendor) -> &'static Self {
-        match vendor {
+    pub fn of(capabilities: &Capabilities) -> &'static Self {
+        match capabilities.vendor {
             Vendor::OpenLdap | Vendor::Unknown => &openldap::PROFILE,
+            Vendor::Ds389 if capabilities.usn => &ds389::WITH_USN,
+            Vendor::Ds389 => &ds389::PROFILE,
+            Vendor::ActiveDirectory => &active_directory::PROFILE,
         }
+    }
+
+    /// The profile of a directory that has not been reached yet.
+    pub fn of_unknown() -> &'static Self {
+        &openldap::PROFILE
+    }
+
+    /// Whether the refusal of a modification may mean that a member to be added is there already.
+    pub fn says_present(&self, error: &DirectoryError) -> bool {
+        error.code().is_some_and(|code| self.member_present.contains(&code))
+    }
+
+    /// Whether the refusal of a modification may mean that a member to be taken away is not there.
+    pub fn says_absent(&self, error: &DirectoryError) -> bool {
+        error.code().is_some_and(|code| self.member_absent.contains(&code))
     }
 }

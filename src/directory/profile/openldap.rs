@@ -1,16 +1,27 @@
 //! OpenLDAP 2.4 and later.
 
-use super::Profile;
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, Profile};
+use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
     name: "OpenLDAP",
     id: "entryUUID",
+    id_form: IdForm::Uuid,
     change_mark: "entryCSN",
     created: "createTimestamp",
     modified: "modifyTimestamp",
-    entry_dn: "entryDN",
+    entry_dn: Some("entryDN"),
     // back-mdb keeps it twice in one key, and answers `other` (80) where it is longer.
-    longest_rdn: 245,
+    longest_name: NameLimit::RdnBytes(245),
     // draft-behera-ldap-password-policy section 5.3.3: this value locks until an administrator unlocks.
-    lock: ("pwdAccountLockedTime", "000001010000Z"),
+    lock: Lock::Value { attribute: "pwdAccountLockedTime", locked: "000001010000Z" },
+    mark: None,
+    map: MapChoice::InetOrgPerson,
+    member_present: &[ResultCode::AttributeOrValueExists],
+    member_absent: &[ResultCode::NoSuchAttribute],
+    linked_members: false,
+    member_of: MemberOf::InSchema,
+    chain: false,
+    initial_password: None,
+    page: None,
 };

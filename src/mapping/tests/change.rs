@@ -79,7 +79,7 @@ fn a_rename_follows_the_name() {
 #[test]
 fn an_address_that_names_the_entry_may_be_a_user_name_too() {
     let mut config = config();
-    config.users.rdn = "rfc822Mailbox".to_owned();
+    config.users.rdn = Some("rfc822Mailbox".to_owned());
     config.users.attributes = lines(&[("userName", "mail")]);
     let users = compiled(&config, Loaded { ours: true, ppolicy: false }).users;
     let body = |name: &str, mails: &[&str]| {

@@ -36,7 +36,7 @@ fn attribute_of<'a>(side: &'a ResourceMapping, path: &str) -> Option<&'a str> {
 fn a_directory_with_every_schema_holds_every_line_of_the_built_in_maps() {
     let compiled = compile(&config(), ALL).unwrap();
     assert_eq!(compiled.remarks, Vec::<String>::new());
-    let [users, groups] = maps();
+    let [users, groups] = maps().inet_org_person;
     for (map, side) in [(users, &compiled.mapping.users), (groups, &compiled.mapping.groups)] {
         assert_eq!(side.rules.len(), map.attributes.len());
         for attribute in map.attributes.values() {
@@ -81,7 +81,7 @@ fn a_managed_entry_bears_the_mark() {
     assert_eq!(MAPPING.users.visible().to_string(), "(&(objectClass=inetOrgPerson)(objectClass=scimgateResource))");
 
     let mut config = config();
-    config.mark = Mark { attribute: "DESCRIPTION".to_owned(), value: "by scim".to_owned() };
+    config.mark = Some(Mark { attribute: "DESCRIPTION".to_owned(), value: "by scim".to_owned() });
     let own = compiled(&config, ALL).users;
     assert_eq!(created(&own, &user(json!({ "userName": "ana" }))).text("description"), Some("by scim"));
     assert_eq!(own.visible().to_string(), "(&(objectClass=inetOrgPerson)(description=by scim))");
@@ -183,7 +183,7 @@ fn a_mistake_is_named_with_its_key() {
         assert_eq!(compile(&config, Loaded { ours: true, ppolicy: false }).unwrap_err(), [error]);
     }
     let mut config = with_lines(&[("nope", "uid"), ("title", "nope")]);
-    config.groups.rdn = "ou".to_owned();
+    config.groups.rdn = Some("ou".to_owned());
     config.active = ActiveRule::Attribute { name: "fax".to_owned(), enabled: "1".to_owned(), disabled: "0".to_owned() };
     let every: Vec<String> = compile(&config, ALL).unwrap_err();
     assert_eq!(every.len(), 4, "{every:?}");
@@ -222,8 +222,8 @@ fn a_line_of_ones_own_takes_the_place_of_a_built_in_one() {
 #[test]
 fn a_line_that_the_classes_do_not_allow_is_not_served() {
     let mut config = with_lines(&[("displayName", "member;x-option")]);
-    config.users.object_classes = vec!["person".to_owned()];
-    config.users.rdn = "cn".to_owned();
+    config.users.object_classes = Some(vec!["person".to_owned()]);
+    config.users.rdn = Some("cn".to_owned());
     config.users.attributes = lines(&[("userName", "cn"), ("name.formatted", ""), ("title", "uidNumber")]);
     let compiled = compile(&config, BARE).unwrap();
     let users = &compiled.mapping.users;
@@ -243,7 +243,7 @@ fn a_line_that_the_classes_do_not_allow_is_not_served() {
 #[test]
 fn a_class_that_lacks_what_is_filled_in_gets_nothing_filled_in() {
     let mut config = with_lines(&[]);
-    config.users.object_classes = vec!["top".to_owned()];
+    config.users.object_classes = Some(vec!["top".to_owned()]);
     config.users.attributes = lines(&[("userName", "uid")]);
     let users = compile(&config, BARE).unwrap().mapping.users;
     let entry = users.new_entry(&resource(&users, json!({ "userName": "ana" })), &TARGETS).unwrap();
@@ -266,7 +266,7 @@ fn a_hidden_schema_is_believed() {
 #[test]
 fn groups_of_unique_names_have_members_too() {
     let mut config = config();
-    config.groups.object_classes = vec!["groupOfUniqueNames".to_owned()];
+    config.groups.object_classes = Some(vec!["groupOfUniqueNames".to_owned()]);
     config.groups.attributes = lines(&[("members.value", "uniqueMember")]);
     let groups = compiled(&config, ALL).groups;
     assert_eq!(groups.member_attribute(), Some("uniqueMember"));

@@ -160,7 +160,7 @@ fn ids_and_unique_names_are_looked_up_exactly() {
     // The entry's own name sees to it that there is no second.
     assert_eq!(users.unique_filter(&user(serde_json::json!({ "userName": "ana" }))), None);
     let mut config = config();
-    config.users.rdn = "scimgateExternalId".to_owned();
+    config.users.rdn = Some("scimgateExternalId".to_owned());
     let others = compiled(&config, Loaded { ours: true, ppolicy: false }).users;
     let filter = others.unique_filter(&user(serde_json::json!({ "userName": "*)(uid=*", "externalId": "1" }))).unwrap();
     assert_eq!(filter.to_string(), "(uid=\\2a\\29\\28uid=\\2a)");

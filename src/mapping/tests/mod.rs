@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::directory::{Capabilities, Dn, Entry, Subschema, Vendor};
+use crate::directory::{Capabilities, Definitions, Dn, Entry, Subschema, Vendor};
 use crate::scim::filter::Filter;
 use crate::scim::{AttrPath, BoundPath, Budgets, Dialect, Kind, Resource, SchemaRegistry};
 
@@ -101,6 +101,8 @@ const CLASSES: &[&str] = &[
 const OURS: &str = include_str!("../../../config/schema/scimgate.schema");
 const USER_MAP: &str = include_str!("../../../config/mapping/user.inetorgperson.toml");
 const GROUP_MAP: &str = include_str!("../../../config/mapping/group.groupofnames.toml");
+const AD_USER_MAP: &str = include_str!("../../../config/mapping/user.active-directory.toml");
+const AD_GROUP_MAP: &str = include_str!("../../../config/mapping/group.active-directory.toml");
 
 /// Definitions of the schema file that begin with this word, without it.
 fn ours(word: &str) -> Vec<String> {
@@ -127,8 +129,19 @@ pub(super) fn capabilities(loaded: Loaded) -> Capabilities {
     if loaded.ppolicy {
         types.push(PPOLICY.to_owned());
     }
-    let schema = Subschema::parse(types.iter().map(String::as_str), classes.iter().map(String::as_str));
-    Capabilities { vendor: Vendor::OpenLdap, controls: std::collections::HashSet::new(), naming_contexts: Vec::new(), schema }
+    let texts = Definitions {
+        attribute_types: types.iter().map(String::as_str).collect(),
+        object_classes: classes.iter().map(String::as_str).collect(),
+        ..Definitions::default()
+    };
+    Capabilities {
+        vendor: Vendor::OpenLdap,
+        product: String::new(),
+        usn: false,
+        controls: std::collections::HashSet::from(["1.3.6.1.1.12".to_owned()]),
+        naming_contexts: Vec::new(),
+        schema: Subschema::parse(&texts),
+    }
 }
 
 pub(super) fn dn(text: &str) -> Dn {
@@ -136,21 +149,18 @@ pub(super) fn dn(text: &str) -> Dn {
 }
 
 pub(super) fn config() -> MappingConfig {
-    let container = |base: &str, classes: &[&str], rdn: &str| ContainerConfig {
-        base: dn(base),
-        object_classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-        rdn: rdn.to_owned(),
-        attributes: Vec::new(),
-    };
+    let container = |base: &str| ContainerConfig { base: dn(base), object_classes: None, rdn: None, attributes: Vec::new() };
     MappingConfig {
-        users: container("ou=people,dc=example,dc=com", &["inetOrgPerson"], "uid"),
-        groups: container("ou=groups,dc=example,dc=com", &["groupOfNames"], "cn"),
+        users: container("ou=people,dc=example,dc=com"),
+        groups: container("ou=groups,dc=example,dc=com"),
         groups_sync: true,
+        groups_nested: false,
+        member_of: None,
         placeholder: String::new(),
         user_name: UserNameRule::Any,
         existing_users: false,
         default_groups: Vec::new(),
-        mark: Mark { attribute: "objectClass".to_owned(), value: "scimgateResource".to_owned() },
+        mark: None,
         active: ActiveRule::Auto,
     }
 }
@@ -161,8 +171,9 @@ pub(super) fn lines(lines: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// The built-in maps.
-pub(super) fn maps() -> [MapFile; 2] {
-    [USER_MAP, GROUP_MAP].map(|text| toml::from_str(text).unwrap())
+pub(super) fn maps() -> MapFiles {
+    let read = |texts: [&str; 2]| texts.map(|text| toml::from_str(text).unwrap());
+    MapFiles { inet_org_person: read([USER_MAP, GROUP_MAP]), active_directory: read([AD_USER_MAP, AD_GROUP_MAP]) }
 }
 
 pub(super) fn compile_with(
@@ -170,8 +181,7 @@ pub(super) fn compile_with(
     registry: &SchemaRegistry,
     capabilities: &Capabilities,
 ) -> Result<Compiled, MappingError> {
-    let [users, groups] = maps();
-    Mapping::compile(config, registry, [&users, &groups], capabilities)
+    Mapping::compile(config, registry, &maps(), capabilities)
 }
 
 pub(super) fn compiled(config: &MappingConfig, loaded: Loaded) -> Mapping {

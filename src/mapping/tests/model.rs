@@ -153,6 +153,8 @@ pub(super) fn evaluate(filter: &Filter, entry: &Entry) -> Option<bool> {
             let any: Vec<String> = any.iter().map(piece).collect::<Option<_>>()?;
             Some(normals(entry, attribute, rule).any(|value| has_pieces(&value, &initial, &any, &last)))
         }
+        // Rules that OpenLDAP does not have.
+        Filter::HasBits(..) | Filter::InChain(..) => None,
     }
 }
 

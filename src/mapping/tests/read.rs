@@ -16,7 +16,8 @@ fn person(values: &[(&str, &str)]) -> Entry {
 #[test]
 fn a_user_as_a_client_sees_it() {
     let entry = person(&[("cn", "Ana Ruiz"), ("sn", "Ruiz"), ("mail", "ana@x"), ("manager", PEOPLE[1].2), ("mail", "r@x")]);
-    let groups = [Name { kind: Kind::Group, id: "g1".into(), display: Some("Staff".into()) }];
+    let group = |id: &str, name: &str| vec![Name { kind: Kind::Group, id: id.into(), display: Some(name.into()) }];
+    let groups = Groups { direct: group("g1", "Staff"), indirect: group("g2", "Everybody") };
     let context = ReadContext { base_url: BASE_URL, names: &NAMES, groups: Some(&groups) };
     let enterprise = values::ENTERPRISE;
     let expected = json!({
@@ -29,7 +30,10 @@ fn a_user_as_a_client_sees_it() {
         },
         "userName": "ana", "active": true, "name": { "formatted": "Ana Ruiz", "familyName": "Ruiz" },
         "emails": [{ "type": "work", "value": "ana@x", "primary": true }, { "type": "work", "value": "r@x" }],
-        "groups": [{ "value": "g1", "$ref": format!("{BASE_URL}/Groups/g1"), "type": "direct", "display": "Staff" }],
+        "groups": [
+            { "value": "g1", "$ref": format!("{BASE_URL}/Groups/g1"), "type": "direct", "display": "Staff" },
+            { "value": "g2", "$ref": format!("{BASE_URL}/Groups/g2"), "type": "indirect", "display": "Everybody" },
+        ],
         enterprise: { "manager":
             { "value": PEOPLE[1].1, "$ref": format!("{BASE_URL}/Users/{}", PEOPLE[1].1), "displayName": "b,c +\"d\"" } },
     });

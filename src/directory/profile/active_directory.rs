@@ -1,0 +1,29 @@
+//! Active Directory, and Samba as a domain controller.
+
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, Profile};
+use crate::directory::ResultCode;
+
+pub(super) const PROFILE: Profile = Profile {
+    name: "Active Directory",
+    id: "objectGUID",
+    id_form: IdForm::ObjectGuid,
+    change_mark: "uSNChanged",
+    created: "whenCreated",
+    modified: "whenChanged",
+    entry_dn: Some("distinguishedName"),
+    // rangeUpper of cn.
+    longest_name: NameLimit::ValueChars(64),
+    // ADS_UF_ACCOUNTDISABLE and ADS_UF_NORMAL_ACCOUNT ([MS-ADTS] section 2.2.16).
+    lock: Lock::Bit { attribute: "userAccountControl", bit: 0x2, enabled: 0x200 },
+    // Attributes of `top`, so every entry may have them, and the schema need not be extended.
+    mark: Some(("adminDescription", "scimgate")),
+    map: MapChoice::ActiveDirectory,
+    member_present: &[ResultCode::EntryAlreadyExists, ResultCode::AttributeOrValueExists],
+    member_absent: &[ResultCode::UnwillingToPerform, ResultCode::NoSuchAttribute],
+    linked_members: true,
+    member_of: MemberOf::Always,
+    chain: true,
+    initial_password: Some("unicodePwd"),
+    // MaxPageSize of the default LDAP policy.
+    page: Some(1000),
+};
