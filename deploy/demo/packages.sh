@@ -3,11 +3,11 @@
 
 PATH="$PATH:${HOME:-}/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
-# need PROGRAM:PACKAGE…: installs the packages whose program is not there.
+# need PROGRAM:PACKAGE…: installs the packages whose program is not there, or whose file, which has a slash in its name.
 need() {
   local pair missing=()
   for pair in "$@"; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    command -v "${pair%%:*}" >/dev/null || [[ $pair == */* && -e ${pair%%:*} ]] || missing+=("${pair##*:}")
   done
   ((${#missing[@]})) || return 0
   if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
@@ -31,7 +31,10 @@ install_packages() (
   # The second attempt is for a machine whose package lists are old or were never fetched.
   "${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${install[@]}" >/dev/null; } || exit 1
   # Nor should it start with the machine: what runs here is a private instance.
-  if [[ " $* " == *" slapd "* ]] && command -v systemctl >/dev/null; then
-    systemctl disable slapd >/dev/null 2>&1 || true
+  if command -v systemctl >/dev/null; then
+    case " $* " in
+      *" slapd "*) systemctl disable slapd >/dev/null 2>&1 || true ;;
+      *" samba "*) systemctl disable smbd nmbd winbind samba-ad-dc >/dev/null 2>&1 || true ;;
+    esac
   fi
 )
