@@ -8,7 +8,7 @@ use super::names::{Groups, Name, Names};
 use super::rule::{Codec, Rule};
 use crate::directory::{Dn, Entry, instant};
 use crate::scim::text::prepare;
-use crate::scim::{BoundPath, Kind, Projection, Resource};
+use crate::scim::{BoundPath, Filter, Kind, ListQuery, Projection, Resource};
 
 /// What reading needs beside the entry.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +24,25 @@ pub struct ReadContext<'a> {
 impl ResourceMapping {
     /// The attributes to ask the directory for, so that the projection can be served.
     pub fn attributes(&self, projection: &Projection) -> Vec<String> {
+        self.attributes_where(|path| projection.wants(path))
+    }
+
+    /// The same, so that a list's filter can be evaluated too, and its order told.
+    pub fn attributes_for(&self, query: &ListQuery, projection: &Projection) -> Vec<String> {
+        let named: Vec<&BoundPath> = query.filter.iter().flat_map(Filter::paths).chain(&query.sort_by).collect();
+        self.attributes_where(|path| projection.wants(path) || named.iter().any(|named| named.parent() == path.parent()))
+    }
+
+    fn attributes_where(&self, wanted_path: impl Fn(&BoundPath) -> bool) -> Vec<String> {
         let profile = self.profile;
         let mut wanted: Vec<&str> = vec![profile.id, profile.change_mark, profile.created, profile.modified];
         wanted.extend(self.ownership.iter().map(|mark| mark.attribute.as_str()));
         wanted.extend(self.active.attribute());
-        wanted.extend(self.rules.iter().filter(|rule| projection.wants(&rule.path)).map(|rule| rule.attribute.as_str()));
+        let rules: Vec<&Rule> = self.rules.iter().filter(|rule| wanted_path(&rule.path)).collect();
+        // Which item of a list is the primary one depends on the userName.
+        let lists = rules.iter().any(|rule| rule.item.is_some());
+        let user_name = self.rules.iter().find(|rule| lists && rule.path.to_string() == "userName");
+        wanted.extend(rules.into_iter().chain(user_name).map(|rule| rule.attribute.as_str()));
         let mut unique: Vec<String> = Vec::with_capacity(wanted.len());
         for name in wanted {
             if !unique.iter().any(|present| present.eq_ignore_ascii_case(name)) {

@@ -12,7 +12,9 @@ use super::{Context, Service, error};
 use crate::directory::{Entry, Filter as Search, SearchRequest};
 use crate::mapping::{Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
-use crate::scim::{Filter, Kind, ListQuery, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors};
+use crate::scim::{
+    Filter, Kind, ListQuery, Projection, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors,
+};
 
 /// Entries asked for by id in one search.
 const BATCH: usize = 100;
@@ -174,7 +176,7 @@ impl Service {
         if query.sort_by.is_some() || !asked.selective {
             return Ok(None);
         }
-        let attributes = if *exact { side.attributes(&query.projection) } else { side.all_attributes() };
+        let attributes = if *exact { side.attributes(&query.projection) } else { side.attributes_for(query, &query.projection) };
         let request = SearchRequest { size_limit: FEW, ..SearchRequest::below(&side.base, search.clone(), attributes) };
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         if found.truncated {
@@ -205,7 +207,7 @@ impl Service {
     /// Reads whatever might match, evaluates the filter on each and sorts.
     async fn evaluated(&self, cx: &Context, asked: &Asked<'_>) -> Result<Vec<Uuid>, ScimError> {
         let Asked { side, query, search, .. } = asked;
-        let found = self.search(side, search.clone(), side.all_attributes()).await?;
+        let found = self.search(side, search.clone(), side.attributes_for(query, &Projection::Only(Vec::new()))).await?;
         let mut matching = self.matching(cx, asked, &found).await?;
         if let Some(path) = &query.sort_by {
             crate::scim::sort(&mut matching, |(_, resource)| resource, path, query.descending);

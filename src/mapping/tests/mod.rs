@@ -9,6 +9,7 @@ mod model;
 mod patch;
 mod read;
 mod values;
+mod vendors;
 mod write;
 
 use std::sync::LazyLock;

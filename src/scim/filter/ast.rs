@@ -33,6 +33,18 @@ pub enum Filter<P> {
     },
 }
 
+impl<P> Filter<P> {
+    /// Every path in it.
+    pub fn paths(&self) -> Vec<&P> {
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => a.paths().into_iter().chain(b.paths()).collect(),
+            Self::Not(inner) => inner.paths(),
+            Self::Present(path) | Self::Compare { path, .. } => vec![path],
+            Self::ValuePath { path, filter } => std::iter::once(path).chain(filter.paths()).collect(),
+        }
+    }
+}
+
 /// A comparison operator; `pr` is [`Filter::Present`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CompareOp {
