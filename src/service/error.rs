@@ -53,6 +53,15 @@ pub(super) fn unknown_references(ids: &[&str]) -> ScimError {
     ScimError::bad_request(ScimType::InvalidValue, detail)
 }
 
+/// An entry cannot be made ours.
+pub(super) fn mark_taken() -> ScimError {
+    ScimError::new(
+        StatusCode::CONFLICT,
+        "The attribute that marks managed entries has another value in this one, so it cannot be taken over; nothing was changed. \
+         The administrator can clear it, or set users.mark in scimgate's configuration to an attribute that nothing else uses.",
+    )
+}
+
 /// A group as a member, where that is not wanted.
 pub(super) fn nested_off() -> ScimError {
     ScimError::bad_request(

@@ -137,7 +137,10 @@ impl Service {
                     self.cache.forget(side.ty.kind, id);
                     fresh = true;
                 }
+                // It was just there; a member that is to be added may be gone instead.
+                Err(error) if error.is(ResultCode::NoSuchObject) && side.profile.linked_members => return Err(error::contended()),
                 Err(error) if error.is(ResultCode::NoSuchObject) => return Err(error::not_found(side.ty.kind, id)),
+                Err(error) if error.is(ResultCode::AttributeOrValueExists) && !home.owned => return Err(error::mark_taken()),
                 Err(error) if error.is(ResultCode::AssertionFailed) && cx.if_match.is_some() => return Err(changed_meanwhile()),
                 Err(error) => return Err(error::refused(side, error)),
             }

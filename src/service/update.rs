@@ -2,9 +2,9 @@
 //! that a change made in between is not overwritten but taken into account.
 
 use super::{Context, Served, Service, error};
-use crate::directory::{Entry, Filter, ResultCode};
+use crate::directory::{DirectoryError, Entry, Filter, ResultCode};
 use crate::mapping::{Change, Mapping, Names, ReadContext, ResourceMapping, Targets};
-use crate::scim::{Dialect, Projection, Resource, ScimError};
+use crate::scim::{Dialect, Kind, Projection, Resource, ScimError};
 
 /// How often it starts over when others change the same entry.
 const ATTEMPTS: usize = 10;
@@ -20,8 +20,10 @@ impl Service {
         projection: &Projection,
         next: impl Fn(&Resource, &mut Dialect) -> Result<Resource, ScimError>,
     ) -> Result<Served, ScimError> {
+        let mut adopting = false;
         for _ in 0..ATTEMPTS {
             let entry = self.find(side, id, side.all_attributes()).await?;
+            adopting = !side.adoption(&entry).is_empty();
             cx.check_version(side, &entry)?;
             let names = self.names(mapping, side.references(&entry)).await?;
             let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
@@ -44,7 +46,7 @@ impl Service {
                 None => self.cache.forget(side.ty.kind, id),
             }
         }
-        Err(error::contended())
+        Err(if adopting { error::mark_taken() } else { error::contended() })
     }
 
     /// The entries that the resource refers to before and after.
@@ -86,14 +88,14 @@ impl Service {
         let Some(rdn) = &change.rename else {
             return match self.modify(&entry.dn, &change.modifications, &unchanged, &read_back).await {
                 Ok(after) => Ok(after),
-                Err(error) if meanwhile(&error) => Ok(None),
+                Err(error) if meanwhile(side, &error) => Ok(None),
                 Err(error) => Err(error::refused(side, error)),
             };
         };
         // The rename comes first: it is what is likely to be refused, and then nothing has been changed.
         match self.rename(&entry.dn, rdn, &unchanged, &identity).await {
             Ok(()) => {}
-            Err(error) if meanwhile(&error) => return Ok(None),
+            Err(error) if meanwhile(side, &error) => return Ok(None),
             Err(error) => return Err(error::refused(side, error)),
         }
         self.cache.forget(side.ty.kind, id);
@@ -113,10 +115,12 @@ impl Service {
     }
 }
 
-/// Whether the refusal means that the entry is no longer as it was read.
-fn meanwhile(error: &crate::directory::DirectoryError) -> bool {
+/// Whether the refusal means that the entry, or one it refers to, is no longer as it was read.
+fn meanwhile(side: &ResourceMapping, error: &DirectoryError) -> bool {
+    let members = || side.profile.says_present(error) || side.profile.says_absent(error);
     error.is(ResultCode::AssertionFailed)
         || error.is(ResultCode::NoSuchObject)
         || error.is(ResultCode::NoSuchAttribute)
         || error.is(ResultCode::AttributeOrValueExists)
+        || side.ty.kind == Kind::Group && members()
 }
