@@ -75,7 +75,7 @@ async fn measure(users: usize, members: usize) {
     let user =
         id(&fixture.scim.find("/Users", &format!("userName eq \"{}@example.com\"", name(users - 1))).await["Resources"][0]);
     let group = id(&fixture.scim.query("/Groups", &[("excludedAttributes", "members")]).await.expect(200)["Resources"][0]);
-    let mut ldap = fixture.slapd.administrator().await;
+    let mut ldap = fixture.directory.administrator().await;
     let (mut raw, mut scim) = (Vec::new(), Vec::new());
     for _ in 0..CHANGES {
         raw.push(change_raw(&mut ldap, &user_dn(&name(users - 1))).await);

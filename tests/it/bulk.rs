@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Fixture, GatewayOptions, PEOPLE, each, group, group_dn, id, sorted, user};
+use crate::support::{Client, Fixture, GatewayOptions, each, group, id, sorted, user};
 
 /// Sends the operations; their results, in the operations' order.
 async fn bulk(scim: &Client, operations: Value) -> Vec<Value> {
@@ -31,7 +31,7 @@ fn id_of(result: &Value) -> String {
 
 #[tokio::test]
 async fn a_new_group_has_new_members_whatever_their_order() {
-    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let Fixture { scim, directory, .. } = &Fixture::start().await;
 
     let results = bulk(
         scim,
@@ -49,7 +49,7 @@ async fn a_new_group_has_new_members_whatever_their_order() {
         assert!(result["version"].as_str().unwrap().starts_with("W/\""));
     }
     assert_eq!(scim.members(&id_of(&results[0])).await, sorted(vec![id_of(&results[1]), id_of(&results[2])]));
-    assert_eq!(slapd.members("staff").await, ["ana@example.com", "bob@example.com"]);
+    assert_eq!(directory.members("staff").await, ["ana@example.com", "bob@example.com"]);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn every_method_works_on_what_is_there() {
 
 #[tokio::test]
 async fn one_failure_does_not_stop_the_others_unless_asked() {
-    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let Fixture { scim, directory, .. } = &Fixture::start().await;
     scim.new_user("ana").await;
     let operations = json!([
         create("ana"),
@@ -96,7 +96,7 @@ async fn one_failure_does_not_stop_the_others_unless_asked() {
     assert_eq!(statuses(&results), ["409", "409", "400", "201"]);
     assert_eq!(results[0]["response"]["scimType"], "uniqueness");
     assert!(results[1]["response"]["detail"].as_str().unwrap().contains("bulkId"), "{}", results[1]);
-    assert!(slapd.entry(&group_dn("staff")).await.is_none());
+    assert!(directory.group("staff").await.is_none());
 
     let mut stopping = request(json!([create("ana"), create("cleo"), create("dora")]));
     stopping["failOnErrors"] = 1.into();
@@ -138,7 +138,7 @@ async fn a_version_is_a_condition() {
 #[tokio::test]
 async fn what_is_no_bulk_request_is_refused_as_a_whole() {
     let settings = [("limits.bulk_operations", "3"), ("limits.bulk_payload", "4096")];
-    let Fixture { scim, slapd, .. } = &Fixture::set(&settings).await;
+    let Fixture { scim, directory, .. } = &Fixture::set(&settings).await;
 
     let config = scim.get("/ServiceProviderConfig").await.expect(200);
     assert_eq!(config["bulk"], json!({ "supported": true, "maxOperations": 3, "maxPayloadSize": 4096 }));
@@ -151,7 +151,7 @@ async fn what_is_no_bulk_request_is_refused_as_a_whole() {
     large["data"]["title"] = "x".repeat(5000).into();
     scim.post("/Bulk", request(json!([large]))).await.error(413, "");
 
-    assert!(slapd.search(PEOPLE, "(uid=*)").await.is_empty());
+    assert!(directory.users().await.is_empty());
 }
 
 #[tokio::test]

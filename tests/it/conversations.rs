@@ -7,7 +7,7 @@ use reqwest::Method;
 use scimgate::scim::Tolerance;
 use serde_json::{Map, Value};
 
-use crate::support::{Fixture, GatewayOptions, Slapd};
+use crate::support::{Directory, Fixture, GatewayOptions};
 
 /// Oddities that no conversation has, and why.
 const IN_NO_CONVERSATION: &[(Tolerance, &str)] = &[
@@ -139,7 +139,7 @@ fn push_line(text: &mut String, line: &str) {
 async fn play(client: &str) {
     let conversation = Conversation::read(client);
     let key = format!("of-{client}");
-    let Fixture { gateway, slapd, .. } = &Fixture::with_gateway(GatewayOptions::default().key(client, &key, "")).await;
+    let Fixture { gateway, directory, .. } = &Fixture::with_gateway(GatewayOptions::default().key(client, &key, "")).await;
     let unsigned = gateway.client("");
     let base = format!("http://{}/scim/v2", gateway.address());
     let mut names = Names(BTreeMap::from([("{key}".to_owned(), key), ("{base}".to_owned(), base)]));
@@ -150,7 +150,7 @@ async fn play(client: &str) {
         let pattern = serde_json::from_str(pattern).unwrap_or_else(|error| panic!("{}: {error}", at(exchange.expected_at)));
         let target = names.fill(&exchange.target);
         let (status, got) = if exchange.method == "LDAP" {
-            look(slapd, &target, &pattern).await
+            look(directory, &target, &pattern).await
         } else {
             let mut request = unsigned.request(Method::from_bytes(exchange.method.as_bytes()).unwrap(), &target);
             let own = |name: &str| exchange.headers.iter().any(|(own, _)| own == name);
@@ -175,11 +175,25 @@ async fn play(client: &str) {
     assert_eq!(counted.map(str::to_owned).collect::<BTreeSet<_>>(), conversation.tolerances, "{client}.http: tolerances");
 }
 
-/// Of an entry, the attributes that are asked for.
-async fn look(slapd: &Slapd, dn: &str, pattern: &Value) -> (String, Value) {
-    let Some(entry) = slapd.entry(dn).await else { return ("absent".to_owned(), Value::Null) };
-    let names = pattern.as_object().into_iter().flat_map(Map::keys);
-    ("present".to_owned(), names.map(|name| (name.clone(), Value::from(entry.all(name)))).collect::<Map<_, _>>().into())
+/// Of an entry, what is asked for.
+async fn look(directory: &Directory, target: &str, pattern: &Value) -> (String, Value) {
+    let (kind, name) = target.split_once(' ').unwrap_or_else(|| panic!("no user or group: {target}"));
+    let entry = match kind {
+        "user" => directory.user(name).await,
+        "group" => directory.group(name).await,
+        other => panic!("neither a user nor a group: {other}"),
+    };
+    let Some(entry) = entry else { return ("absent".to_owned(), Value::Null) };
+    let mut found = Map::new();
+    for asked in pattern.as_object().into_iter().flat_map(Map::keys) {
+        let value = match &**asked {
+            "members" => directory.members(name).await.into(),
+            "disabled" => entry.is_disabled().into(),
+            attribute => entry.all(attribute).into(),
+        };
+        found.insert(asked.clone(), value);
+    }
+    ("present".to_owned(), found.into())
 }
 
 /// What the `{names}` of a conversation stand for.

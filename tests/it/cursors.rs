@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::support::{Client, Fixture, GatewayOptions, SlapdOptions, each, sorted};
+use crate::support::{Client, Fixture, GatewayOptions, each, sorted};
 
 async fn company() -> Fixture {
-    let directory = SlapdOptions::with_users((0..25).map(|n| format!("u{n:02}")));
-    let options = GatewayOptions::default().key("okta", "of-okta", "");
-    Fixture::with(directory, options).await
+    let fixture = Fixture::with_gateway(GatewayOptions::default().key("okta", "of-okta", "")).await;
+    fixture.directory.add_users((0..25).map(|n| format!("u{n:02}"))).await;
+    fixture
 }
 
 async fn page(scim: &Client, cursor: &str, more: &[(&str, &str)]) -> Value {

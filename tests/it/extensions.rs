@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Fixture, GatewayOptions, SlapdOptions, each, id, user, user_dn};
+use crate::support::{Fixture, GatewayOptions, each, id, user};
 
 const ACME: &str = "urn:acme:User";
 
@@ -21,7 +21,7 @@ async fn a_schema_document_and_a_line_of_the_map_make_an_attribute() {
     let options = GatewayOptions::default()
         .set("users.extensions", document.to_str().unwrap())
         .set("users.attributes", "{ \"urn:acme:User:badge\" = \"roomNumber\" }");
-    let Fixture { scim, slapd, .. } = &Fixture::with(SlapdOptions::default(), options).await;
+    let Fixture { scim, directory, .. } = &Fixture::with_gateway(options).await;
 
     let served = scim.get(&format!("/Schemas/{ACME}")).await.expect(200);
     assert_eq!(each(&json!({ "Resources": served["attributes"] }), "name"), ["badge"]);
@@ -39,7 +39,7 @@ async fn a_schema_document_and_a_line_of_the_map_make_an_attribute() {
     let path = format!("/Users/{}", id(&made));
     let operations = json!([{ "op": "replace", "path": format!("{ACME}:badge"), "value": "B-8" }]);
     assert_eq!(scim.patch(&path, operations).await.expect(200)[ACME]["badge"], "B-8");
-    assert_eq!(slapd.entry(&user_dn("ana")).await.unwrap().one("roomNumber"), "B-8");
+    assert_eq!(directory.user("ana").await.unwrap().one("roomNumber"), "B-8");
     let operations = json!([{ "op": "remove", "path": ACME }]);
     assert_eq!(scim.patch(&path, operations).await.expect(200).get(ACME), None);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use crate::support::{
-    Client, Fixture, Gateway, GatewayOptions, KEY, PEOPLE, Slapd, group, group_dn, id, sorted, until, user, user_dn,
+    Client, Directory, Entry, Fixture, Gateway, GatewayOptions, KEY, PEOPLE, group, group_dn, id, sorted, until, user, user_dn,
 };
 
 /// Sends until it is done; what is answered meanwhile must be a promise to be kept or a request to come again.
@@ -25,7 +25,7 @@ async fn persist(scim: &Client, name: &str) -> String {
 
 #[tokio::test]
 async fn an_outage_is_a_request_to_come_again() {
-    let Fixture { scim, gateway, mut slapd } = Fixture::set(&[("directory.timeout", "500ms")]).await;
+    let Fixture { scim, gateway, directory: mut slapd } = Fixture::set(&[("directory.timeout", "500ms")]).await;
     let ana = scim.new_user("ana").await;
     let staff = scim.new_group("staff", &[]).await;
     let (user_path, group_path) = (format!("/Users/{ana}"), format!("/Groups/{staff}"));
@@ -52,7 +52,7 @@ async fn an_outage_is_a_request_to_come_again() {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_directory_is_killed_under_load() {
-    let Fixture { scim, gateway, mut slapd } = Fixture::set(&[("directory.timeout", "2s")]).await;
+    let Fixture { scim, gateway, directory: mut slapd } = Fixture::set(&[("directory.timeout", "2s")]).await;
     let staff = scim.new_group("staff", &[]).await;
     let stop = Arc::new(AtomicBool::new(false));
 
@@ -74,7 +74,7 @@ async fn nothing_acknowledged_is_lost_when_the_directory_is_killed_under_load() 
             })
         })
         .collect();
-    let created = async |slapd: &Slapd| slapd.search(PEOPLE, "(uid=*)").await.len();
+    let created = async |slapd: &Directory| slapd.search(PEOPLE, "(uid=*)").await.len();
     for _ in 0..3 {
         let before = created(&slapd).await;
         until("the load goes on", async || created(&slapd).await > before + 5).await;
@@ -92,7 +92,7 @@ async fn nothing_acknowledged_is_lost_when_the_directory_is_killed_under_load() 
     }
 
     let people = slapd.search(PEOPLE, "(uid=*)").await;
-    let stored: Vec<String> = people.iter().map(|entry| entry.one("entryUUID").to_owned()).collect();
+    let stored: Vec<String> = people.iter().map(Entry::id).collect();
     assert_eq!(sorted(stored), sorted(acknowledged.clone()));
     assert_eq!(scim.members(&staff).await, sorted(acknowledged.clone()));
     assert_eq!(slapd.members("staff").await.len(), acknowledged.len());
@@ -100,7 +100,7 @@ async fn nothing_acknowledged_is_lost_when_the_directory_is_killed_under_load() 
 
 #[tokio::test]
 async fn a_short_interruption_is_waited_out() {
-    let Fixture { scim, mut slapd, gateway: _gateway } = Fixture::start().await;
+    let Fixture { scim, directory: mut slapd, gateway: _gateway } = Fixture::start().await;
     let ana = scim.new_user("ana").await;
 
     // How long it takes to connect again is the machine's affair, so once is enough.
@@ -116,7 +116,7 @@ async fn a_short_interruption_is_waited_out() {
 
 #[tokio::test]
 async fn what_others_change_in_the_directory_is_seen() {
-    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let Fixture { scim, directory: slapd, .. } = &Fixture::start().await;
     let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
     let staff = scim.new_group("staff", &[&ana]).await;
     scim.members(&staff).await;
@@ -139,7 +139,7 @@ async fn what_others_change_in_the_directory_is_seen() {
 
 #[tokio::test]
 async fn a_lookup_sees_at_once_what_others_create() {
-    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let Fixture { scim, directory: slapd, .. } = &Fixture::start().await;
     // A second gateway before the same directory, as behind a load balancer.
     let other = Gateway::start(GatewayOptions::default(), &slapd.url()).await;
     other.ready().await;
@@ -165,7 +165,7 @@ async fn a_lookup_sees_at_once_what_others_create() {
 
 #[tokio::test]
 async fn what_others_remove_from_the_directory_is_gone() {
-    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let Fixture { scim, directory: slapd, .. } = &Fixture::start().await;
     let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
     let staff = scim.new_group("staff", &[&ana, &bob]).await;
     let path = format!("/Users/{ana}");

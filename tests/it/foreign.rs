@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Fixture, GROUPS, PEOPLE, SlapdOptions, each, group, group_dn, id, sorted, user, user_dn};
+use crate::support::{Fixture, GROUPS, PEOPLE, SlapdOptions, each, group, id, sorted, user};
 
 const ENTRIES: &str = "\
 dn: ou=madrid,ou=people,dc=example,dc=com
@@ -51,28 +51,28 @@ async fn of(fixture: &Fixture, name: &str) -> String {
 #[tokio::test]
 async fn an_entry_of_a_lower_branch_is_found_and_stays_there() {
     let fixture = &company().await;
-    let Fixture { scim, slapd, .. } = fixture;
+    let Fixture { scim, directory, .. } = fixture;
     let eva = format!("/Users/{}", of(fixture, "eva").await);
 
     let rename = json!([{ "op": "replace", "path": "userName", "value": "eva.sanz@example.com" }]);
     let renamed = scim.patch(&eva, rename).await.expect(200);
 
     assert_eq!(renamed["userName"], "eva.sanz@example.com");
-    let entry = slapd.entry(&format!("uid=eva.sanz@example.com,ou=madrid,{PEOPLE}")).await.unwrap();
-    assert_eq!(entry.one("entryUUID"), id(&renamed));
+    let entry = directory.entry(&format!("uid=eva.sanz@example.com,ou=madrid,{PEOPLE}")).await.unwrap();
+    assert_eq!(entry.id(), id(&renamed));
     scim.delete(&eva).await.expect(204);
-    assert!(slapd.search(&format!("ou=madrid,{PEOPLE}"), "(uid=*)").await.is_empty());
+    assert!(directory.search(&format!("ou=madrid,{PEOPLE}"), "(uid=*)").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_name_of_several_parts_keeps_the_other_parts() {
     let fixture = &company().await;
-    let Fixture { scim, slapd, .. } = fixture;
+    let Fixture { scim, directory, .. } = fixture;
     let max = format!("/Users/{}", of(fixture, "max").await);
 
     let rename = json!([{ "op": "replace", "path": "userName", "value": "m.born@example.com" }]);
     scim.patch(&max, rename).await.expect(200);
-    let entry = slapd.entry(&format!("uid=m.born@example.com+cn=Max Born,{PEOPLE}")).await.unwrap();
+    let entry = directory.entry(&format!("uid=m.born@example.com+cn=Max Born,{PEOPLE}")).await.unwrap();
     assert_eq!(entry.all("cn"), ["Max Born", "Maximilian Born"]);
 
     let both = json!([
@@ -84,14 +84,14 @@ async fn a_name_of_several_parts_keeps_the_other_parts() {
         (renamed["userName"].as_str(), renamed["name"]["formatted"].as_str()),
         (Some("max@example.com"), Some("Max, Born"))
     );
-    let entry = slapd.entry(&format!("uid=max@example.com+cn=Max\\, Born,{PEOPLE}")).await.unwrap();
+    let entry = directory.entry(&format!("uid=max@example.com+cn=Max\\, Born,{PEOPLE}")).await.unwrap();
     assert_eq!(entry.all("cn"), ["Max, Born", "Maximilian Born"]);
 }
 
 #[tokio::test]
 async fn values_that_scim_shows_no_place_for_are_kept() {
     let fixture = &company().await;
-    let Fixture { scim, slapd, .. } = fixture;
+    let Fixture { scim, directory, .. } = fixture;
     let path = format!("/Users/{}", of(fixture, "max").await);
     let read = scim.get(&path).await.expect(200);
     assert_eq!(sorted(each(&json!({ "Resources": read["emails"] }), "value")), ["born@example.com", "max@example.com"]);
@@ -101,7 +101,7 @@ async fn values_that_scim_shows_no_place_for_are_kept() {
     changed["title"] = "Professor".into();
     scim.put(&path, changed).await.expect(200);
 
-    let entry = slapd.search(PEOPLE, "(uid=max@example.com)").await.remove(0);
+    let entry = directory.search(PEOPLE, "(uid=max@example.com)").await.remove(0);
     assert_eq!(entry.one("title"), "Professor");
     assert_eq!(entry.all("mail"), ["born@example.com", "max@example.com"]);
     assert_eq!(entry.all("telephoneNumber"), ["+49 551 1", "+49 551 2"]);
@@ -111,18 +111,18 @@ async fn values_that_scim_shows_no_place_for_are_kept() {
 #[tokio::test]
 async fn members_in_other_spellings_are_the_same_members() {
     let fixture = &company().await;
-    let Fixture { scim, slapd, .. } = fixture;
+    let Fixture { scim, directory, .. } = fixture;
     let (eva, max) = (of(fixture, "eva").await, of(fixture, "max").await);
     let staff = id(&scim.find("/Groups", "displayName eq \"staff\"").await["Resources"][0]);
     let path = format!("/Groups/{staff}");
     assert_eq!(scim.members(&staff).await, sorted(vec![eva.clone(), max.clone()]));
-    let before = slapd.entry(&group_dn("staff")).await.unwrap();
+    let before = directory.group("staff").await.unwrap();
 
     // They are in already.
     let add = json!([{ "op": "add", "path": "members", "value": [{ "value": eva }, { "value": max }] }]);
     scim.patch(&path, add).await.expect(204);
     scim.put(&path, group("staff", &[&max, &eva])).await.expect(200);
-    assert_eq!(slapd.entry(&group_dn("staff")).await.unwrap().all("member"), before.all("member"));
+    assert_eq!(directory.group("staff").await.unwrap().all("member"), before.all("member"));
 
     let remove = json!([{ "op": "remove", "path": "members", "value": [{ "value": eva }] }]);
     scim.patch(&path, remove).await.expect(204);
@@ -132,7 +132,7 @@ async fn members_in_other_spellings_are_the_same_members() {
 #[tokio::test]
 async fn members_that_are_no_resources_survive_every_change() {
     let fixture = &company().await;
-    let Fixture { scim, slapd, .. } = fixture;
+    let Fixture { scim, directory, .. } = fixture;
     let staff = id(&scim.find("/Groups", "displayName eq \"staff\"").await["Resources"][0]);
     let path = format!("/Groups/{staff}");
     let ana = scim.new_user("ana").await;
@@ -142,19 +142,19 @@ async fn members_that_are_no_resources_survive_every_change() {
     scim.patch(&path, json!([{ "op": "replace", "path": "members", "value": [{ "value": ana }] }])).await.expect(204);
 
     assert_eq!(scim.members(&staff).await, [ana]);
-    assert_eq!(slapd.members("crew").await, ["ana@example.com", "nobody", "scimgate"]);
+    assert_eq!(directory.members("crew").await, ["ana@example.com", "nobody", "scimgate"]);
 }
 
 #[tokio::test]
 async fn a_deleted_user_leaves_groups_that_scim_does_not_manage_too() {
-    let Fixture { scim, slapd, .. } = &company().await;
+    let Fixture { scim, directory, .. } = &company().await;
     let ana = scim.new_user("ana").await;
-    slapd.push(&group_dn("staff"), "member", &user_dn("ana")).await;
+    directory.push(&directory.group_dn("staff"), "member", &directory.user_dn("ana")).await;
 
     scim.delete(&format!("/Users/{ana}")).await.expect(204);
 
-    let naming = format!("(member={})", user_dn("ana"));
-    assert!(slapd.search(GROUPS, &naming).await.is_empty());
+    let naming = format!("(member={})", directory.user_dn("ana"));
+    assert!(directory.search(GROUPS, &naming).await.is_empty());
     // Who comes under the same name is not a member by it.
     let again = scim.post("/Users", user("ana")).await.expect(201);
     assert!(again.get("groups").is_none(), "{again:#}");

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, GatewayOptions, SlapdOptions, each, sorted, user};
+use crate::support::{Fixture, GatewayOptions, each, sorted, user};
 
-fn people(count: usize) -> SlapdOptions {
-    SlapdOptions::with_users((0..count).map(|n| format!("u{n:02}")))
+async fn people(count: usize) -> Fixture {
+    let fixture = Fixture::start().await;
+    fixture.directory.add_users((0..count).map(|n| format!("u{n:02}"))).await;
+    fixture
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -32,7 +34,7 @@ async fn an_empty_directory_has_empty_lists() {
 
 #[tokio::test]
 async fn pages_hold_everybody_once() {
-    let Fixture { scim, .. } = &Fixture::with_directory(people(25)).await;
+    let Fixture { scim, .. } = &people(25).await;
 
     for filter in ["", "userName sw \"u\"", "userName sw \"u\" and not (title pr)", "name.familyName eq \"Ruiz\""] {
         let mut seen = Vec::new();
@@ -52,8 +54,8 @@ async fn pages_hold_everybody_once() {
 
 #[tokio::test]
 async fn many_with_one_value_are_paged_like_others() {
-    let directory = SlapdOptions::with_users((0..210).map(|n| format!("u{n:03}")));
-    let Fixture { scim, .. } = &Fixture::with_directory(directory).await;
+    let Fixture { scim, directory, .. } = &Fixture::start().await;
+    directory.add_users((0..210).map(|n| format!("u{n:03}"))).await;
 
     let mut seen = HashSet::new();
     for start in ["1", "101", "201"] {
@@ -67,7 +69,7 @@ async fn many_with_one_value_are_paged_like_others() {
 
 #[tokio::test]
 async fn pages_stay_in_order_while_others_write() {
-    let Fixture { scim, .. } = &Fixture::with_directory(people(20)).await;
+    let Fixture { scim, .. } = &people(20).await;
     let page = async |start: &str| {
         let page = scim.query("/Users", &[("startIndex", start), ("count", "10")]).await.expect(200);
         each(&page, "userName")
@@ -83,7 +85,7 @@ async fn pages_stay_in_order_while_others_write() {
 
 #[tokio::test]
 async fn a_new_user_is_in_the_next_list_and_a_deleted_one_is_not() {
-    let Fixture { scim, .. } = &Fixture::with_directory(people(3)).await;
+    let Fixture { scim, .. } = &people(3).await;
     let listed = async |filter: &str| {
         let list = scim.query("/Users", &[("filter", filter)]).await.expect(200);
         assert_eq!(list["totalResults"].as_u64(), Some(each(&list, "userName").len() as u64));
@@ -109,7 +111,8 @@ async fn a_new_user_is_in_the_next_list_and_a_deleted_one_is_not() {
 #[tokio::test]
 async fn count_and_start_index_are_kept_within_their_bounds() {
     let options = GatewayOptions::default().set("limits.max_results", "4").set("limits.default_results", "3");
-    let Fixture { scim, .. } = &Fixture::with(people(6), options).await;
+    let Fixture { scim, directory, .. } = &Fixture::with_gateway(options).await;
+    directory.add_users((0..6).map(|n| format!("u{n:02}"))).await;
 
     for (query, shown, start) in [
         ("", 3, 1),
@@ -190,7 +193,7 @@ async fn only_the_attributes_asked_for_are_shown() {
 
 #[tokio::test]
 async fn a_query_by_post_is_answered_like_one_by_get() {
-    let Fixture { scim, .. } = &Fixture::with_directory(people(5)).await;
+    let Fixture { scim, .. } = &people(5).await;
     let search = |fields: Value| {
         let mut body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"] });
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

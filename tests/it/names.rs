@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Entry, Fixture, GROUPS, PEOPLE, Slapd, USER, each, group, id};
+use crate::support::{Client, Directory, Entry, Fixture, GROUPS, PEOPLE, USER, each, group, id};
 
 const NAMES: [&str; 27] = [
     "Ruiz, Ana",
@@ -50,8 +50,8 @@ fn equals(attribute: &str, value: &str) -> String {
     format!("{attribute} eq {}", Value::from(value))
 }
 
-async fn only_entry(slapd: &Slapd, base: &str, attribute: &str) -> Entry {
-    let mut found = slapd.search(base, &format!("({attribute}=*)")).await;
+async fn only_entry(directory: &Directory, base: &str, attribute: &str) -> Entry {
+    let mut found = directory.search(base, &format!("({attribute}=*)")).await;
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
@@ -66,24 +66,24 @@ async fn is_found(scim: &Client, name: &str, user: &str) {
 
 #[tokio::test]
 async fn a_user_of_any_name_is_created_found_and_deleted() {
-    let Fixture { scim, slapd, .. } = &any_name().await;
+    let Fixture { scim, directory, .. } = &any_name().await;
 
     for name in NAMES.into_iter().chain(SPACED) {
         let made = scim.post("/Users", named(name)).await.expect(201);
         assert_eq!((made["userName"].as_str(), made["displayName"].as_str()), (Some(name), Some(name)));
-        let entry = only_entry(slapd, PEOPLE, "uid").await;
+        let entry = only_entry(directory, PEOPLE, "uid").await;
         assert_eq!((entry.one("uid"), entry.one("displayName"), entry.one("sn")), (name, name, name));
         is_found(scim, name, &id(&made)).await;
         scim.post("/Users", named(name)).await.error(409, "uniqueness");
         scim.delete(&format!("/Users/{}", id(&made))).await.expect(204);
         assert_eq!(scim.find("/Users", &equals("userName", name)).await["totalResults"], 0, "{name:?}");
-        assert!(slapd.search(PEOPLE, "(uid=*)").await.is_empty(), "{name:?}");
+        assert!(directory.users().await.is_empty(), "{name:?}");
     }
 }
 
 #[tokio::test]
 async fn names_of_any_kind_follow_each_other() {
-    let Fixture { scim, slapd, .. } = &any_name().await;
+    let Fixture { scim, directory, .. } = &any_name().await;
     let user = id(&scim.post("/Users", named("start")).await.expect(201));
     let path = format!("/Users/{user}");
     let staff = scim.new_group("staff", &[&user]).await;
@@ -92,7 +92,7 @@ async fn names_of_any_kind_follow_each_other() {
         let rename = json!([{ "op": "replace", "path": "userName", "value": name }]);
         let renamed = scim.patch(&path, rename).await.expect(200);
         assert_eq!((renamed["userName"].as_str(), renamed["id"].as_str()), (Some(name), Some(&*user)));
-        assert_eq!(only_entry(slapd, PEOPLE, "uid").await.one("uid"), name);
+        assert_eq!(only_entry(directory, PEOPLE, "uid").await.one("uid"), name);
         assert_eq!(scim.members(&staff).await, [user.as_str()], "{name:?}");
         assert_eq!(renamed["groups"][0]["value"], staff, "{name:?}");
     }
@@ -104,7 +104,7 @@ async fn names_of_any_kind_follow_each_other() {
 
 #[tokio::test]
 async fn a_group_of_any_name_has_members_of_any_name() {
-    let Fixture { scim, slapd, .. } = &any_name().await;
+    let Fixture { scim, directory, .. } = &any_name().await;
     let mut users = Vec::new();
     for name in NAMES {
         users.push(id(&scim.post("/Users", named(name)).await.expect(201)));
@@ -116,7 +116,7 @@ async fn a_group_of_any_name_has_members_of_any_name() {
         let path = format!("/Groups/{}", id(&made));
         assert_eq!(made["displayName"], name);
         assert_eq!(made["members"].as_array().unwrap().len(), users.len(), "{name:?}");
-        assert_eq!(only_entry(slapd, GROUPS, "cn").await.one("cn"), name);
+        assert_eq!(only_entry(directory, GROUPS, "cn").await.one("cn"), name);
         assert_eq!(each(&scim.find("/Groups", &equals("displayName", name)).await, "id"), [id(&made)]);
         scim.patch(&path, json!([{ "op": "replace", "path": "displayName", "value": format!("{name}!") }])).await.expect(204);
         scim.patch(&path, json!([{ "op": "remove", "path": format!("members[value eq \"{}\"]", users[0]) }])).await.expect(204);
@@ -158,7 +158,7 @@ async fn parts_of_names_are_searched_for_as_text() {
 
 #[tokio::test]
 async fn names_that_no_entry_can_have_are_refused() {
-    let Fixture { scim, slapd, .. } = &any_name().await;
+    let Fixture { scim, directory, .. } = &any_name().await;
     let user = id(&scim.post("/Users", named("ana")).await.expect(201));
     let staff = scim.new_group("staff", &[&user]).await;
 
@@ -173,8 +173,8 @@ async fn names_that_no_entry_can_have_are_refused() {
         scim.post("/Groups", group(name, &[])).await.error(400, "invalidValue");
     }
 
-    assert_eq!(slapd.search(PEOPLE, "(uid=*)").await.len(), 1);
-    assert_eq!(slapd.members("staff").await, ["ana"]);
+    assert_eq!(directory.users().await.len(), 1);
+    assert_eq!(directory.members("staff").await, ["ana"]);
 }
 
 #[tokio::test]

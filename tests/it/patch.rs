@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{ENTERPRISE, Fixture, USER, id, user, user_dn};
+use crate::support::{ENTERPRISE, Fixture, USER, id, user};
 
 /// Each step: operations, and what some attribute is afterwards (null: gone).
 async fn steps(start: Value, steps: Vec<(Value, &str, Value)>) {
@@ -150,17 +150,17 @@ async fn values_join_and_leave_lists() {
 
 #[tokio::test]
 async fn the_manager_comes_in_every_form() {
-    let Fixture { scim, slapd, .. } = &Fixture::start().await;
+    let Fixture { scim, directory, .. } = &Fixture::start().await;
     let ana = format!("/Users/{}", scim.new_user("ana").await);
     let (boss, chief) = (scim.new_user("boss").await, scim.new_user("chief").await);
-    let managed = async || slapd.entry(&user_dn("ana")).await.unwrap().one("manager").to_owned();
+    let managed = async || directory.user("ana").await.unwrap().one("manager").to_owned();
     let path = format!("{ENTERPRISE}:manager");
 
     for (operations, expected) in [
-        (one("Add", &path, boss.clone()), user_dn("boss")),
-        (one("Replace", &path, json!({ "value": chief })), user_dn("chief")),
-        (one("Replace", &format!("{path}.value"), boss.clone()), user_dn("boss")),
-        (json!([{ "op": "add", "value": { ENTERPRISE: { "manager": { "value": chief } } } }]), user_dn("chief")),
+        (one("Add", &path, boss.clone()), directory.user_dn("boss")),
+        (one("Replace", &path, json!({ "value": chief })), directory.user_dn("chief")),
+        (one("Replace", &format!("{path}.value"), boss.clone()), directory.user_dn("boss")),
+        (json!([{ "op": "add", "value": { ENTERPRISE: { "manager": { "value": chief } } } }]), directory.user_dn("chief")),
         (json!([{ "op": "Remove", "path": path }]), String::new()),
     ] {
         scim.patch(&ana, operations.clone()).await.expect(200);

@@ -25,7 +25,7 @@ async fn is_under_way(gateway: &Gateway) {
 
 #[tokio::test]
 async fn a_request_in_flight_is_finished_before_the_end() {
-    let Fixture { mut gateway, slapd, scim } = Fixture::set(&[("server.drain", "30s")]).await;
+    let Fixture { mut gateway, directory: slapd, scim } = Fixture::set(&[("server.drain", "30s")]).await;
     let (mut stream, rest) = half_sent(&gateway, &user("ana").to_string()).await;
     is_under_way(&gateway).await;
 
@@ -45,7 +45,7 @@ async fn a_request_in_flight_is_finished_before_the_end() {
 
 #[tokio::test]
 async fn a_request_that_does_not_end_is_cut_off_when_the_time_is_over() {
-    let Fixture { mut gateway, slapd, .. } = Fixture::set(&[("server.drain", "100ms")]).await;
+    let Fixture { mut gateway, directory: slapd, .. } = Fixture::set(&[("server.drain", "100ms")]).await;
     let (mut stream, _) = half_sent(&gateway, &user("ana").to_string()).await;
     is_under_way(&gateway).await;
 
@@ -60,7 +60,7 @@ async fn a_request_that_does_not_end_is_cut_off_when_the_time_is_over() {
 
 #[tokio::test]
 async fn an_idle_gateway_ends_at_once_and_says_so() {
-    let Fixture { mut gateway, scim, slapd: _slapd } = Fixture::set(&[("server.drain", "30s")]).await;
+    let Fixture { mut gateway, scim, directory: _directory } = Fixture::set(&[("server.drain", "30s")]).await;
     // The client keeps its connection.
     scim.get("/Users").await.expect(200);
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Identity, Method, RequestBuilder, Version, tls};
+use reqwest::{Body, Certificate, Identity, Method, Request, RequestBuilder, Version, tls};
 use serde_json::{Value, json};
 
+use super::site::Domain;
 use super::{group, id, user};
 
 /// Which protocols the client speaks.
@@ -25,6 +26,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     key: String,
+    domain: Domain,
 }
 
 /// An answer.
@@ -95,7 +97,12 @@ impl Client {
         if tls.http1 {
             builder = builder.http1_only();
         }
-        Self { http: builder.build().unwrap(), base: base.to_owned(), key: key.to_owned() }
+        Self { http: builder.build().unwrap(), base: base.to_owned(), key: key.to_owned(), domain: Domain::default() }
+    }
+
+    /// The same client of a gateway where the domain of the tests has another name.
+    pub(super) fn within(self, domain: Domain) -> Self {
+        Self { domain, ..self }
     }
 
     /// A request below the SCIM base, signed.
@@ -106,18 +113,30 @@ impl Client {
 
     /// Sends a request; an error of the transport is the client's.
     pub(crate) async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
-        let request = request.build()?;
+        let mut request = request.build()?;
+        self.translate(&mut request);
         let what = format!("{} {}", request.method(), request.url());
         let head = request.method() == Method::HEAD;
         let answer = self.http.execute(request).await?;
         let (status, version, headers) = (answer.status().as_u16(), answer.version(), answer.headers().clone());
         let bytes = answer.bytes().await?;
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        let text = self.domain.inward(std::str::from_utf8(&bytes).unwrap());
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
         let answer = Answer { status, version, headers, body, what };
         if !head {
             answer.check();
         }
         Ok(answer)
+    }
+
+    fn translate(&self, request: &mut Request) {
+        let query = request.url().query().map(|query| self.domain.outward(query));
+        request.url_mut().set_query(query.as_deref());
+        // A body that is no text is sent as it is.
+        if let Some(text) = request.body().and_then(Body::as_bytes).and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+            let body = self.domain.outward(text);
+            *request.body_mut() = Some(body.into());
+        }
     }
 
     /// Sends a request that must be answered.

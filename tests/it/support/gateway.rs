@@ -11,8 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::slapd::{ACCOUNT, PASSWORD};
-use super::{Client, GROUPS, PATIENCE, PEOPLE, Tls, certificate, until};
+use super::{Client, Directory, PATIENCE, Site, Tls, certificate, until};
 
 /// The key of the client `ping`, which may do everything.
 pub(crate) const KEY: &str = "scimgate_the-key-of-ping";
@@ -76,15 +75,22 @@ pub(crate) struct Gateway {
     scim: String,
     admin: String,
     certificate: Option<String>,
+    site: Site,
     log: Log,
     folder: TempDir,
 }
 
 impl Gateway {
-    /// Starts it, and returns as soon as it listens.
-    pub(crate) async fn start(options: GatewayOptions, directory: &str) -> Self {
+    /// Starts it before a directory, and returns as soon as it listens.
+    pub(crate) async fn before(directory: &Directory, options: GatewayOptions) -> Self {
+        Self::start(options, directory.site()).await
+    }
+
+    /// The same with the address of a slapd.
+    pub(crate) async fn start(options: GatewayOptions, site: impl Into<Site>) -> Self {
+        let site = site.into();
         let folder = tempfile::tempdir().unwrap();
-        let mut text = configuration(directory, options.external);
+        let mut text = configuration(&site, options.external);
         let certificate = options.tls.then(|| certificate::make(folder.path()));
         if certificate.is_some() {
             text.push_str("[server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\n");
@@ -116,6 +122,7 @@ impl Gateway {
             admin: format!("http://{}", address("admin")),
             child,
             certificate,
+            site,
             log,
             folder,
         }
@@ -133,7 +140,7 @@ impl Gateway {
 
     /// The same, with a choice of protocols.
     pub(crate) fn client_over(&self, key: &str, tls: Tls<'_>) -> Client {
-        Client::new(&self.scim, key, self.certificate.as_deref(), tls)
+        Client::new(&self.scim, key, self.certificate.as_deref(), tls).within(self.site.domain.clone())
     }
 
     /// The address of the SCIM listener.
@@ -257,8 +264,11 @@ impl std::fmt::Display for Log {
     }
 }
 
-fn configuration(directory: &str, external: bool) -> String {
-    let account = if external { String::new() } else { format!("bind_dn = \"{ACCOUNT}\"\nbind_password = \"{PASSWORD}\"") };
+fn configuration(site: &Site, external: bool) -> String {
+    let Site { vendor, url, ca, account, password, .. } = site;
+    let account = if external { String::new() } else { format!("bind_dn = \"{account}\"\nbind_password = \"{password}\"") };
+    let ca = ca.as_ref().map(|ca| format!("ca = \"{ca}\"")).unwrap_or_default();
+    let (people, groups, more) = (site.people(), site.groups(), vendor.configuration());
     format!(
         r#"
 [server]
@@ -267,12 +277,14 @@ drain = "200ms"
 [admin]
 listen = "127.0.0.1:0"
 [directory]
-urls = ["{directory}"]
+urls = ["{url}"]
+{ca}
 {account}
 [users]
-base = "{PEOPLE}"
+base = "{people}"
 [groups]
-base = "{GROUPS}"
+base = "{groups}"
+{more}
 [limits]
 requests_per_second = 0
 "#

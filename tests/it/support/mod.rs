@@ -2,8 +2,12 @@
 
 mod certificate;
 mod client;
+mod directory;
 mod gateway;
+mod server;
+mod site;
 mod slapd;
+mod vendor;
 
 use std::time::Duration;
 
@@ -11,8 +15,11 @@ use serde_json::{Value, json};
 
 pub(crate) use certificate::make as make_certificate;
 pub(crate) use client::{Answer, Client, Tls, patch_body};
+pub(crate) use directory::{Directory, Entry};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
-pub(crate) use slapd::{Entry, GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};
+pub(crate) use site::Site;
+pub(crate) use slapd::{GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};
+pub(crate) use vendor::Vendor;
 
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -26,13 +33,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Fixture {
     pub(crate) scim: Client,
     pub(crate) gateway: Gateway,
-    pub(crate) slapd: Slapd,
+    pub(crate) directory: Directory,
 }
 
 impl Fixture {
     /// With everything as an administrator would first have it.
     pub(crate) async fn start() -> Self {
-        Self::with(SlapdOptions::default(), GatewayOptions::default()).await
+        Self::with_gateway(GatewayOptions::default()).await
     }
 
     /// With settings of the gateway: key and value.
@@ -42,18 +49,24 @@ impl Fixture {
     }
 
     pub(crate) async fn with_gateway(gateway: GatewayOptions) -> Self {
-        Self::with(SlapdOptions::default(), gateway).await
+        Self::before(Directory::start().await, gateway).await
     }
 
+    /// With a slapd of this kind; such a test runs on OpenLDAP only.
     pub(crate) async fn with_directory(directory: SlapdOptions) -> Self {
         Self::with(directory, GatewayOptions::default()).await
     }
 
+    /// The same with settings of the gateway.
     pub(crate) async fn with(directory: SlapdOptions, gateway: GatewayOptions) -> Self {
-        let slapd = Slapd::start(&directory);
-        let gateway = Gateway::start(gateway, &slapd.url()).await;
+        Self::before(Slapd::start(&directory).into(), gateway).await
+    }
+
+    /// Before this directory.
+    pub(crate) async fn before(directory: Directory, gateway: GatewayOptions) -> Self {
+        let gateway = Gateway::before(&directory, gateway).await;
         gateway.ready().await;
-        Self { scim: gateway.client(KEY), gateway, slapd }
+        Self { scim: gateway.client(KEY), gateway, directory }
     }
 }
 

@@ -1,16 +1,14 @@
 //! A private OpenLDAP in a temporary folder, with the overlays a company's directory has.
 
-use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ldap3::{Ldap, LdapConnAsync, Mod, Scope, SearchEntry};
 use tempfile::TempDir;
 
-use super::{PATIENCE, certificate};
+use super::{PATIENCE, Vendor, certificate};
 
 pub(crate) const PEOPLE: &str = "ou=people,dc=example,dc=com";
 pub(crate) const GROUPS: &str = "ou=groups,dc=example,dc=com";
@@ -19,8 +17,8 @@ pub(crate) const GROUPS: &str = "ou=groups,dc=example,dc=com";
 pub(super) const ACCOUNT: &str = "cn=scimgate,ou=services,dc=example,dc=com";
 pub(super) const PASSWORD: &str = "of the gateway";
 
-const ROOT: &str = "cn=root,dc=example,dc=com";
-const ROOT_PASSWORD: &str = "of the administrator";
+pub(super) const ROOT: &str = "cn=root,dc=example,dc=com";
+pub(super) const ROOT_PASSWORD: &str = "of the administrator";
 
 const ORGANISATION: &str = include_str!("organisation.ldif");
 const POLICY: &str = include_str!("policy.ldif");
@@ -67,32 +65,6 @@ pub(crate) struct Slapd {
     child: Option<Child>,
 }
 
-/// An entry; names of attributes in lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) dn: String,
-    attributes: HashMap<String, Vec<String>>,
-}
-
-impl Entry {
-    /// The values of an attribute, in order of the alphabet.
-    pub(crate) fn all(&self, attribute: &str) -> Vec<&str> {
-        let mut values: Vec<&str> =
-            self.attributes.get(&attribute.to_lowercase()).into_iter().flatten().map(String::as_str).collect();
-        values.sort_unstable();
-        values
-    }
-
-    /// The only value of an attribute; empty if there is none.
-    pub(crate) fn one(&self, attribute: &str) -> &str {
-        match self.all(attribute).as_slice() {
-            [] => "",
-            [value] => value,
-            values => panic!("{attribute} of {} has several values: {values:?}", self.dn),
-        }
-    }
-}
-
 /// The name of a user's entry. `name` must need no escapes.
 pub(crate) fn user_dn(name: &str) -> String {
     format!("uid={name}@example.com,{PEOPLE}")
@@ -105,6 +77,8 @@ pub(crate) fn group_dn(name: &str) -> String {
 
 impl Slapd {
     pub(crate) fn start(options: &SlapdOptions) -> Self {
+        let vendor = Vendor::chosen();
+        assert_eq!(vendor, Vendor::OpenLdap, "this test needs slapd: .config/nextest.toml leaves it out elsewhere");
         let folder = tempfile::tempdir().unwrap();
         // Under AppArmor the packaged program may use its own folders only; a copy elsewhere is not under that profile.
         std::fs::copy("/usr/sbin/slapd", folder.path().join("slapd")).expect("slapd is not installed");
@@ -159,83 +133,6 @@ impl Slapd {
         assert!(self.launch(), "slapd does not start again: {}", self.log());
     }
 
-    /// Whether that account can sign in.
-    pub(crate) async fn signs_in(&self, dn: &str, password: &str) -> bool {
-        let mut ldap = self.connect().await;
-        let signed_in = ldap.simple_bind(dn, password).await.unwrap().success().is_ok();
-        ldap.unbind().await.unwrap();
-        signed_in
-    }
-
-    /// Gives an attribute this value only, as somebody who knows nothing of SCIM.
-    pub(crate) async fn set(&self, dn: &str, attribute: &str, value: &str) {
-        self.modify(dn, Mod::Replace(attribute, HashSet::from([value]))).await;
-    }
-
-    /// Gives an attribute one more value.
-    pub(crate) async fn push(&self, dn: &str, attribute: &str, value: &str) {
-        self.modify(dn, Mod::Add(attribute, HashSet::from([value]))).await;
-    }
-
-    /// Gives an entry another RDN.
-    pub(crate) async fn rename(&self, dn: &str, rdn: &str) {
-        let mut ldap = self.administrator().await;
-        ldap.modifydn(dn, rdn, true, None).await.unwrap().success().unwrap();
-        ldap.unbind().await.unwrap();
-    }
-
-    /// Removes an entry.
-    pub(crate) async fn remove(&self, dn: &str) {
-        let mut ldap = self.administrator().await;
-        ldap.delete(dn).await.unwrap().success().unwrap();
-        ldap.unbind().await.unwrap();
-    }
-
-    async fn modify(&self, dn: &str, change: Mod<&str>) {
-        let mut ldap = self.administrator().await;
-        ldap.modify(dn, vec![change]).await.unwrap().success().unwrap();
-        ldap.unbind().await.unwrap();
-    }
-
-    async fn connect(&self) -> Ldap {
-        let (connection, ldap) = LdapConnAsync::new(&self.url()).await.unwrap();
-        tokio::spawn(connection.drive());
-        ldap
-    }
-
-    /// A connection that may do everything.
-    pub(crate) async fn administrator(&self) -> Ldap {
-        let mut ldap = self.connect().await;
-        ldap.simple_bind(ROOT, ROOT_PASSWORD).await.unwrap().success().unwrap();
-        ldap
-    }
-
-    /// Every entry below a base that matches, with its operational attributes, in order of their names.
-    pub(crate) async fn search(&self, base: &str, filter: &str) -> Vec<Entry> {
-        self.look(base, Scope::OneLevel, filter).await
-    }
-
-    /// The entry of that name.
-    pub(crate) async fn entry(&self, dn: &str) -> Option<Entry> {
-        self.look(dn, Scope::Base, "(objectClass=*)").await.pop()
-    }
-
-    /// The members of a group, by the values of their RDNs, in order of the alphabet.
-    pub(crate) async fn members(&self, group: &str) -> Vec<String> {
-        let entry = self.entry(&group_dn(group)).await.unwrap_or_else(|| panic!("there is no group {group}"));
-        let name = |dn: &str| dn.split(['=', ',']).nth(1).unwrap_or_default().to_owned();
-        super::sorted(entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(name).collect())
-    }
-
-    async fn look(&self, base: &str, scope: Scope, filter: &str) -> Vec<Entry> {
-        let mut ldap = self.administrator().await;
-        let found = ldap.search(base, scope, filter, ["*", "+"]).await.unwrap();
-        ldap.unbind().await.unwrap();
-        let mut entries: Vec<Entry> = found.0.into_iter().map(SearchEntry::construct).map(entry).collect();
-        entries.sort_by(|a, b| a.dn.cmp(&b.dn));
-        entries
-    }
-
     fn launch(&mut self) -> bool {
         let at = |name: &str| self.folder.path().join(name);
         let mut urls = vec![self.url(), self.socket_url()];
@@ -277,17 +174,8 @@ impl Drop for Slapd {
     }
 }
 
-fn entry(found: SearchEntry) -> Entry {
-    let binary = found.bin_attrs.into_iter().map(|(name, values)| {
-        let values = values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
-        (name.to_lowercase(), values)
-    });
-    let attributes = found.attrs.into_iter().map(|(name, values)| (name.to_lowercase(), values)).chain(binary).collect();
-    Entry { dn: found.dn, attributes }
-}
-
 /// A port below those the system gives out by itself, so that nobody gets it while the directory is stopped.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     loop {
         let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
         let port = 10_000 + u16::try_from(random % 20_000).unwrap();

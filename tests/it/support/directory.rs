@@ -1,0 +1,363 @@
+//! A directory, as its administrator sees it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ldap3::controls::RawControl;
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod, Scope, SearchEntry};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::server::Server;
+use super::slapd::{ROOT, ROOT_PASSWORD, Slapd, SlapdOptions};
+use super::{Site, Vendor, sorted};
+use crate::support::site::Domain;
+
+/// Where the tests keep a user's password: one that every directory's rules take.
+pub(crate) const USER_PASSWORD: &str = "Secret-of-Ana-7";
+
+/// A directory with branches that are one test's alone.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    site: Site,
+    administrator: String,
+    administrator_password: String,
+    keeper: Keeper,
+}
+
+#[derive(Debug)]
+enum Keeper {
+    Slapd(Slapd),
+    Server(Server),
+}
+
+/// An entry; names of attributes in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) dn: String,
+    pub(super) vendor: Vendor,
+    attributes: HashMap<String, Vec<String>>,
+    binary: HashMap<String, Vec<u8>>,
+}
+
+impl Entry {
+    /// The values of what is called so in OpenLDAP, in order of the alphabet.
+    pub(crate) fn all(&self, attribute: &str) -> Vec<&str> {
+        let name = self.vendor.attribute(attribute).unwrap_or_else(|| panic!("{:?} has nothing like {attribute}", self.vendor));
+        let mut values: Vec<&str> = self.attributes.get(&name.to_lowercase()).into_iter().flatten().map(String::as_str).collect();
+        values.sort_unstable();
+        values
+    }
+
+    /// The only value of an attribute; empty if there is none.
+    pub(crate) fn one(&self, attribute: &str) -> &str {
+        match self.all(attribute).as_slice() {
+            [] => "",
+            [value] => value,
+            values => panic!("{attribute} of {} has several values: {values:?}", self.dn),
+        }
+    }
+
+    /// A value that is no text.
+    pub(super) fn bytes(&self, attribute: &str) -> &[u8] {
+        self.binary.get(&attribute.to_lowercase()).unwrap_or_else(|| panic!("{} has no {attribute}", self.dn))
+    }
+}
+
+impl From<Slapd> for Directory {
+    fn from(slapd: Slapd) -> Self {
+        Self {
+            site: Site::from(&slapd.url()),
+            administrator: ROOT.to_owned(),
+            administrator_password: ROOT_PASSWORD.to_owned(),
+            keeper: Keeper::Slapd(slapd),
+        }
+    }
+}
+
+impl Directory {
+    /// The kind of directory that the tests are to run on, empty.
+    pub(crate) async fn start() -> Self {
+        match Vendor::chosen() {
+            Vendor::OpenLdap => Slapd::start(&SlapdOptions::default()).into(),
+            vendor @ (Vendor::Ds389 | Vendor::ActiveDirectory) => Self::on(Server::find(vendor), vendor).await,
+        }
+    }
+
+    async fn on(server: Server, vendor: Vendor) -> Self {
+        let (mut site, administrator, administrator_password) = server.access(vendor);
+        let label: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
+        site.base = format!("ou={label},{}", site.base);
+        if vendor == Vendor::ActiveDirectory {
+            site.domain = Domain::own(&label);
+        }
+        let directory = Self { site, administrator, administrator_password, keeper: Keeper::Server(server) };
+        directory.add_branches(&label).await;
+        directory
+    }
+
+    /// Branches in which the gateway's account has the same rights as in those that the server came with.
+    async fn add_branches(&self, label: &str) {
+        // 389's uniqueness plug-in takes the class for the mark of an organisation.
+        let top = [("objectClass", "organizationalUnit"), ("objectClass", "dcObject"), ("dc", label)];
+        self.add(&self.site.base, &top[..if self.vendor() == Vendor::Ds389 { 3 } else { 1 }]).await;
+        for branch in ["people", "groups"] {
+            let mut ldap = self.administrator().await;
+            let rights = self.vendor().rights();
+            let model = format!("ou={branch},{}", Site::default().base);
+            let found = ldap.search(&model, Scope::Base, "(objectClass=*)", [rights]).await.unwrap().0;
+            let model = SearchEntry::construct(found.into_iter().next().unwrap());
+            let binary = model.bin_attrs.get(rights).cloned().unwrap_or_default();
+            let text = model.attrs.get(rights).into_iter().flatten().map(|text| text.clone().into_bytes());
+            let values: HashSet<Vec<u8>> = text.chain(binary).collect();
+            assert!(!values.is_empty(), "no {rights} at ou={branch}");
+            let class = (b"objectClass".to_vec(), HashSet::from([b"organizationalUnit".to_vec()]));
+            let dn = format!("ou={branch},{}", self.site.base);
+            ldap.add(&dn, vec![class, (rights.as_bytes().to_vec(), values)]).await.unwrap().success().unwrap();
+            ldap.unbind().await.unwrap();
+        }
+    }
+
+    pub(crate) fn vendor(&self) -> Vendor {
+        self.site.vendor
+    }
+
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.site.url.clone()
+    }
+
+    /// Ends slapd as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.slapd().kill();
+    }
+
+    /// Starts slapd again on the same port with the same data.
+    pub(crate) fn restart(&mut self) {
+        self.slapd().restart();
+    }
+
+    fn slapd(&mut self) -> &mut Slapd {
+        match &mut self.keeper {
+            Keeper::Slapd(slapd) => slapd,
+            Keeper::Server(_) => panic!("this test needs a slapd of its own: .config/nextest.toml leaves it out elsewhere"),
+        }
+    }
+
+    /// The name of a user's entry. `name` must need no escapes.
+    pub(crate) fn user_dn(&self, name: &str) -> String {
+        format!("{}={name}@example.com,{}", self.vendor().user_rdn(), self.site.people())
+    }
+
+    /// The name of a group's entry. `name` must need no escapes.
+    pub(crate) fn group_dn(&self, name: &str) -> String {
+        format!("cn={name},{}", self.site.groups())
+    }
+
+    /// The entry of a user.
+    pub(crate) async fn user(&self, name: &str) -> Option<Entry> {
+        self.entry(&self.user_dn(name)).await
+    }
+
+    /// The entry of a group.
+    pub(crate) async fn group(&self, name: &str) -> Option<Entry> {
+        self.entry(&self.group_dn(name)).await
+    }
+
+    /// All users, managed or not, in order of their entries' names.
+    pub(crate) async fn users(&self) -> Vec<Entry> {
+        self.search(&self.site.people(), &format!("(objectClass={})", self.vendor().user_class())).await
+    }
+
+    /// All groups, managed or not, in order of their entries' names.
+    pub(crate) async fn groups(&self) -> Vec<Entry> {
+        self.search(&self.site.groups(), &format!("(objectClass={})", self.vendor().group_class())).await
+    }
+
+    /// The members of a group, by the values of their RDNs, in order of the alphabet.
+    pub(crate) async fn members(&self, group: &str) -> Vec<String> {
+        let entry = self.group(group).await.unwrap_or_else(|| panic!("there is no group {group}"));
+        let name = |dn: &str| dn.split(['=', ',']).nth(1).unwrap_or_default().to_owned();
+        sorted(entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(name).collect())
+    }
+
+    /// Makes users of these names, which the gateway manages.
+    pub(crate) async fn add_users(&self, names: impl IntoIterator<Item = String>) {
+        let names: Vec<String> = names.into_iter().collect();
+        let (mark, value) = self.vendor().mark();
+        for name in names {
+            self.add_user(&name, &[(mark, value)]).await;
+        }
+    }
+
+    /// Makes a user with these attributes beside what every user has.
+    pub(crate) async fn add_user(&self, name: &str, more: &[(&str, &str)]) {
+        let address = format!("{name}@example.com");
+        let mut attributes = vec![("objectClass", self.vendor().user_class()), ("sn", "Ruiz"), ("mail", &address)];
+        match self.vendor() {
+            Vendor::OpenLdap | Vendor::Ds389 => attributes.push(("cn", name)),
+            // A normal account, which needs no password.
+            Vendor::ActiveDirectory => {
+                attributes.extend([("userPrincipalName", &*address), ("userAccountControl", "544")]);
+            }
+        }
+        attributes.extend(more);
+        self.add(&self.user_dn(name), &attributes).await;
+    }
+
+    /// Makes a group that nobody manages.
+    pub(crate) async fn add_group(&self, name: &str, members: &[&str]) {
+        let members: Vec<String> = members.iter().map(|name| self.user_dn(name)).collect();
+        let mut attributes = vec![("objectClass", self.vendor().group_class())];
+        attributes.extend(members.iter().map(|dn| ("member", &**dn)));
+        self.add(&self.group_dn(name), &attributes).await;
+    }
+
+    async fn add(&self, dn: &str, attributes: &[(&str, &str)]) {
+        let mut grouped: HashMap<String, HashSet<String>> = HashMap::new();
+        for (name, value) in attributes {
+            grouped.entry((*name).to_owned()).or_default().insert(self.site.domain.outward(value));
+        }
+        let mut ldap = self.administrator().await;
+        ldap.add(&self.site.domain.outward(dn), grouped.into_iter().collect()).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
+    /// Gives an attribute this value only, as somebody who knows nothing of SCIM.
+    pub(crate) async fn set(&self, dn: &str, attribute: &str, value: &str) {
+        self.modify(dn, Mod::Replace(attribute.as_bytes(), HashSet::from([self.site.domain.outward(value).as_bytes()]))).await;
+    }
+
+    /// Gives an attribute one more value.
+    pub(crate) async fn push(&self, dn: &str, attribute: &str, value: &str) {
+        self.modify(dn, Mod::Add(attribute.as_bytes(), HashSet::from([self.site.domain.outward(value).as_bytes()]))).await;
+    }
+
+    /// Gives an entry the password of the tests.
+    pub(crate) async fn set_password(&self, dn: &str) {
+        match self.vendor() {
+            Vendor::OpenLdap | Vendor::Ds389 => self.set(dn, "userPassword", USER_PASSWORD).await,
+            Vendor::ActiveDirectory => {
+                let quoted: Vec<u8> = format!("\"{USER_PASSWORD}\"").encode_utf16().flat_map(u16::to_le_bytes).collect();
+                self.modify(dn, Mod::Replace(b"unicodePwd", HashSet::from([&*quoted]))).await;
+            }
+        }
+    }
+
+    /// Whether that entry can sign in with the password of the tests.
+    pub(crate) async fn signs_in(&self, dn: &str) -> bool {
+        let mut ldap = self.connect().await;
+        let signed_in = ldap.simple_bind(&self.site.domain.outward(dn), USER_PASSWORD).await.unwrap().success().is_ok();
+        ldap.unbind().await.unwrap();
+        signed_in
+    }
+
+    /// Gives an entry another RDN.
+    pub(crate) async fn rename(&self, dn: &str, rdn: &str) {
+        let domain = &self.site.domain;
+        let mut ldap = self.administrator().await;
+        ldap.modifydn(&domain.outward(dn), &domain.outward(rdn), true, None).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
+    /// Removes an entry.
+    pub(crate) async fn remove(&self, dn: &str) {
+        let mut ldap = self.administrator().await;
+        ldap.delete(&self.site.domain.outward(dn)).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
+    async fn modify(&self, dn: &str, change: Mod<&[u8]>) {
+        let mut ldap = self.administrator().await;
+        ldap.modify(&self.site.domain.outward(dn), vec![change]).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+
+    async fn connect(&self) -> Ldap {
+        let mut settings = LdapConnSettings::new();
+        if let Some(ca) = &self.site.ca {
+            settings = settings.set_config(trusting(ca));
+        }
+        let (connection, ldap) = LdapConnAsync::with_settings(settings, &self.site.url).await.unwrap();
+        tokio::spawn(connection.drive());
+        ldap
+    }
+
+    /// A connection that may do everything.
+    pub(crate) async fn administrator(&self) -> Ldap {
+        let mut ldap = self.connect().await;
+        ldap.simple_bind(&self.administrator, &self.administrator_password).await.unwrap().success().unwrap();
+        ldap
+    }
+
+    /// Every entry right below a base that matches, with its operational attributes, in order of their names.
+    pub(crate) async fn search(&self, base: &str, filter: &str) -> Vec<Entry> {
+        self.look(base, Scope::OneLevel, filter).await
+    }
+
+    /// The entry of that name.
+    pub(crate) async fn entry(&self, dn: &str) -> Option<Entry> {
+        self.look(dn, Scope::Base, "(objectClass=*)").await.pop()
+    }
+
+    async fn look(&self, base: &str, scope: Scope, filter: &str) -> Vec<Entry> {
+        let domain = &self.site.domain;
+        let mut ldap = self.administrator().await;
+        let found = ldap.search(&domain.outward(base), scope, &domain.outward(filter), ["*", "+"]).await.unwrap();
+        ldap.unbind().await.unwrap();
+        let construct = |found| self.construct(SearchEntry::construct(found));
+        let mut entries: Vec<Entry> = found.0.into_iter().map(construct).collect();
+        entries.sort_by(|a, b| a.dn.cmp(&b.dn));
+        entries
+    }
+
+    fn construct(&self, found: SearchEntry) -> Entry {
+        let inward = |text: &str| self.site.domain.inward(text);
+        let attributes = found.attrs.into_iter().map(|(name, values)| {
+            let values = values.iter().map(|value| inward(value)).collect();
+            (name.to_lowercase(), values)
+        });
+        let binary =
+            found.bin_attrs.into_iter().filter_map(|(name, values)| Some((name.to_lowercase(), values.into_iter().next()?)));
+        Entry { dn: inward(&found.dn), vendor: self.vendor(), attributes: attributes.collect(), binary: binary.collect() }
+    }
+}
+
+impl Drop for Directory {
+    /// On a server that others use too, nothing is left behind: some names can be given once only in all of Active Directory.
+    fn drop(&mut self) {
+        if matches!(&self.keeper, Keeper::Server(server) if !server.is_own()) && self.vendor() == Vendor::ActiveDirectory {
+            let directory = &*self;
+            let removed = std::thread::scope(|scope| {
+                let remove = || tokio::runtime::Runtime::new().unwrap().block_on(directory.remove_branches());
+                scope.spawn(remove).join()
+            });
+            if removed.is_err() {
+                eprintln!("{} could not be removed", self.site.base);
+            }
+        }
+    }
+}
+
+impl Directory {
+    async fn remove_branches(&self) {
+        // LDAP_SERVER_TREE_DELETE_OID of [MS-ADTS] section 3.1.1.3.4.1.15.
+        let tree = RawControl { ctype: "1.2.840.113556.1.4.805".to_owned(), crit: true, val: None };
+        let mut ldap = self.administrator().await;
+        ldap.with_controls(tree).delete(&self.site.base).await.unwrap().success().unwrap();
+        ldap.unbind().await.unwrap();
+    }
+}
+
+/// The client's side of TLS that trusts this authority.
+fn trusting(ca: &str) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_file_iter(ca).unwrap().map(Result::unwrap));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
