@@ -21,7 +21,7 @@ use crate::directory::{Dn, Vendor};
 use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
 use crate::ldap::{Bind, LdapConfig, ProfileChoice};
 use crate::limit::LimitConfig;
-use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
+use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
 use crate::membership::CacheConfig;
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
 use crate::service::{CursorConfig, Omitted, ServiceConfig};
@@ -72,7 +72,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
-    let (users, mark, active) = user_side?;
+    let (users, UserRules { mark, active, passwords }) = user_side?;
     let (groups, GroupRules { sync: groups_sync, nested: groups_nested, member_of, placeholder }) = groups?;
     let (user_name, existing_users, default_groups) = provisioning;
     let mapping = MappingConfig {
@@ -87,6 +87,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         default_groups,
         mark,
         active,
+        passwords,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
     Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log })
@@ -264,14 +265,25 @@ fn container(section: &mut Section<'_>, example: &str) -> (Option<ContainerConfi
     (base.map(|base| ContainerConfig { base, object_classes, rdn, attributes }), extensions)
 }
 
-type UserSide = Option<(ContainerConfig, Option<Mark>, ActiveRule)>;
+type UserSide = Option<(ContainerConfig, UserRules)>;
+
+/// What holds of users beside where they are.
+struct UserRules {
+    mark: Option<Mark>,
+    active: ActiveRule,
+    passwords: Passwords,
+}
 
 fn users(mut section: Section<'_>) -> (UserSide, Vec<std::path::PathBuf>) {
     let (container, extensions) = container(&mut section, "\"ou=people,dc=example,dc=com\"");
-    let mark = mark(&mut section);
-    let active = active(&mut section);
+    let passwords = section.parsed("password", |text| match text {
+        "off" => Ok(Passwords::Off),
+        "store" => Ok(Passwords::Store),
+        _ => Err("this must be \"off\" or \"store\"".to_owned()),
+    });
+    let rules = UserRules { mark: mark(&mut section), active: active(&mut section), passwords: passwords.unwrap_or_default() };
     section.finish();
-    (container.map(|container| (container, mark, active)), extensions)
+    (container.map(|container| (container, rules)), extensions)
 }
 
 fn mark(section: &mut Section<'_>) -> Option<Mark> {

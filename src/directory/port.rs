@@ -123,6 +123,9 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         read_back: &[String],
     ) -> Result<Option<Entry>, DirectoryError>;
 
+    /// Sets the password of an entry by an operation of its own (RFC 3062).
+    async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError>;
+
     /// Removes an entry.
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError>;
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use ldap3::controls::{Assertion, PagedResults, PostRead, RawControl};
+use ldap3::exop::PasswordModify;
 use ldap3::{Ldap, LdapResult, SearchOptions};
 use tokio::sync::watch;
 
@@ -17,6 +18,7 @@ use crate::directory::profile::Profile;
 use crate::directory::{
     Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, Rdn, ResultCode, Scope, SearchRequest, SearchResult,
 };
+use crate::secret::Secret;
 use crate::telemetry::Metrics;
 
 const ASSERTION: &str = "1.3.6.1.1.12";
@@ -39,6 +41,7 @@ enum Operation {
     Modify,
     Rename,
     Delete,
+    Password,
 }
 
 impl Operation {
@@ -49,6 +52,7 @@ impl Operation {
             Self::Modify => "modify",
             Self::Rename => "rename",
             Self::Delete => "delete",
+            Self::Password => "password",
         }
     }
 }
@@ -323,6 +327,19 @@ impl Directory for LdapDirectory {
             })
             .await?;
         self.after(&dn.renamed(rdn.clone()), read_back, answered).await
+    }
+
+    async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
+        let parts = Arc::new((dn.to_string(), Secret::new(password.to_owned())));
+        self.perform(Operation::Password, |ldap| {
+            let parts = parts.clone();
+            Box::pin(async move {
+                let request = PasswordModify { user_id: Some(&parts.0), old_pass: None, new_pass: Some(parts.1.expose()) };
+                let answer = ldap.extended(request).await.map_err(convert::failure)?;
+                convert::result(answer.1).map(|_| ())
+            })
+        })
+        .await
     }
 
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {

@@ -71,7 +71,7 @@ impl Active {
     }
 
     /// What enables or disables the account of an entry.
-    pub(super) fn changes(&self, entry: &Entry, active: bool) -> Vec<Modification> {
+    pub fn changes(&self, entry: &Entry, active: bool) -> Vec<Modification> {
         let Self::Bit { attribute, bit, enabled } = self else { return self.change(active).into_iter().collect() };
         let present = entry.text(attribute);
         let old = present.and_then(number).unwrap_or(*enabled);

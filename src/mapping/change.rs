@@ -68,6 +68,9 @@ impl ResourceMapping {
             }
             modifications.extend(self.active.changes(entry, flag(new)));
         }
+        if let Some((attribute, value)) = self.password(new).and_then(|password| self.profile.password.value(password)) {
+            modifications.push(Modification::new(ModifyOp::Replace, attribute, vec![value]));
+        }
         if let Some(filler) = self.filler(entry, &modifications) {
             modifications.insert(0, filler);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Active;
-use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
+use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
 use super::rule::{Codec, MapPath, Rule};
 use crate::directory::profile::{Lock, MapChoice, MemberOf, Profile};
 use crate::directory::{
@@ -118,6 +118,7 @@ pub struct ResourceMapping {
     /// Attributes of `fallback` that the directory makes up if they are missing.
     pub(super) generated: Vec<String>,
     pub(super) user_name: UserNameRule,
+    pub(super) passwords: Passwords,
     /// Attribute values that make an entry ours.
     pub(super) ownership: Vec<Mark>,
     /// Which of them an entry must have to be seen.
@@ -228,6 +229,7 @@ impl Mapping {
             Kind::User => match path.attribute.name.as_str() {
                 // Without a place for it every account is active, and to disable one is refused, not passed over.
                 "active" | "groups" => Keep::Yes,
+                "password" if config.passwords == Passwords::Store && path.extension.is_none() => Keep::Yes,
                 _ => keep(&users, path),
             },
             Kind::Group => keep(&groups, path),
@@ -256,6 +258,7 @@ impl Mapping {
                 new: side.map.new.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
                 generated: side.map.generated.clone(),
                 user_name: config.user_name,
+                passwords: config.passwords,
                 ownership: ownership.clone(),
                 visible: mark.clone().filter(|_| !config.existing_users),
                 placeholder: config.placeholder.clone(),

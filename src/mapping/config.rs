@@ -27,6 +27,8 @@ pub struct MappingConfig {
     pub mark: Option<Mark>,
     /// Where `active` is kept.
     pub active: ActiveRule,
+    /// What becomes of passwords.
+    pub passwords: Passwords,
 }
 
 /// One branch of the directory.
@@ -40,6 +42,16 @@ pub struct ContainerConfig {
     pub rdn: Option<String>,
     /// SCIM path to LDAP attribute, laid over the built-in map; an empty attribute takes a line out.
     pub attributes: Vec<(String, String)>,
+}
+
+/// `users.password`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Passwords {
+    /// They are passed over.
+    #[default]
+    Off,
+    /// They are set in the directory.
+    Store,
 }
 
 /// `provisioning.user_name`.

@@ -15,7 +15,7 @@ mod write;
 pub use active::Active;
 pub use change::Change;
 pub use compile::{Compiled, MapFile, MapFiles, Mapping, MappingError, ResourceMapping};
-pub use config::{ActiveRule, ContainerConfig, MappingConfig, Mark, UserNameRule};
+pub use config::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
 pub use filter::{Translation, references_in};
 pub use names::{Groups, Name, Names, Targets};
 pub use patch::{MemberChange, Plan};

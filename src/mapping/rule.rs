@@ -66,7 +66,7 @@ impl MapPath {
             "active" => Some("is kept where users.active says"),
             "id" | "meta" | "schemas" => Some("is the gateway's own"),
             "groups" => Some("comes from the members of groups"),
-            "password" => Some("is not stored"),
+            "password" => Some("is set as users.password says"),
             _ => None,
         };
         if let Some(why) = elsewhere {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::compile::{Piece, Template};
-use super::config::UserNameRule;
+use super::config::{Passwords, UserNameRule};
 use super::names::Targets;
 use super::rule::{Codec, Rule};
 use super::{Active, ResourceMapping};
@@ -61,6 +61,9 @@ impl ResourceMapping {
         {
             entry.push_text(attribute, &self.placeholder);
         }
+        if let Some((attribute, value)) = self.password(resource).and_then(|password| self.profile.password.value(password)) {
+            entry.push(attribute, [value]);
+        }
         let active = resource.map().get("active").and_then(Value::as_bool).unwrap_or(true);
         if let Some((attribute, value)) = self.active.initial(active) {
             entry.push_text(attribute, &value);
@@ -69,6 +72,14 @@ impl ResourceMapping {
             return Err(no_place_for_active());
         }
         Ok(entry)
+    }
+
+    /// The password that a resource brings, where passwords are stored.
+    pub fn password<'a>(&self, resource: &'a Resource) -> Option<&'a str> {
+        match self.passwords {
+            Passwords::Off => None,
+            Passwords::Store => resource.text("password"),
+        }
     }
 
     /// The same entry without what the directory makes up by itself; `None` if it has nothing of the kind.

@@ -13,7 +13,7 @@ impl Service {
                     .attributes()
                     .filter(|(name, _)| !name.eq_ignore_ascii_case("objectClass"))
                     // What cannot be read is there if the rest is: an entry is added whole.
-                    .filter(|(name, _)| Some(*name) != side.profile.initial_password)
+                    .filter(|(name, _)| Some(*name) != side.profile.password.attribute())
                     .map(|(name, values)| Modification::new(ModifyOp::Add, name, values.to_vec()))
                     .collect();
                 self.confirm(&entry.dn, &wanted, read_back, None, reason).await
@@ -23,6 +23,8 @@ impl Service {
     }
 
     /// Changes an entry.
+    ///
+    /// A password among the changes cannot be read, so whether it was set stays unknown.
     pub(super) async fn modify(
         &self,
         dn: &Dn,

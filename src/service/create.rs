@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Context, Served, Service, error};
+use crate::directory::profile::PasswordForm;
 use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
@@ -24,8 +25,11 @@ impl Service {
         let ids = side.referenced_ids(&resource);
         let targets = self.targets(cx, &mapping, side, ids.iter().map(String::as_str), []).await?;
         let mut entry = side.new_entry(&resource, &targets)?;
-        if let Some(attribute) = side.profile.initial_password.filter(|_| kind == Kind::User) {
-            entry.push(attribute, [unknown_password()?]);
+        if kind == Kind::User && side.profile.needs_password && side.password(&resource).is_none() {
+            let unknown = unknown_password()?;
+            if let Some((attribute, value)) = side.profile.password.value(&unknown) {
+                entry.push(attribute, [value]);
+            }
         }
         if let Some(other) = side.unique_filter(&resource) {
             self.check_unique(side, other).await?;
@@ -44,6 +48,7 @@ impl Service {
             Err(error) if error.is(ResultCode::EntryAlreadyExists) => return Err(self.conflict(side, &entry).await),
             Err(error) => return Err(error::refused(side, error)),
         };
+        let added = self.with_password(side, &resource, added, &read_back).await?;
         if let Some(id) = side.id(&added) {
             self.orders.created(kind, id);
         }
@@ -59,6 +64,35 @@ impl Service {
         request.size_limit = 1;
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         if found.entries.is_empty() { Ok(()) } else { Err(error::taken(side)) }
+    }
+
+    /// Sets the password of a new account where there is an operation for that. It may take the lock from the account, which is put
+    /// back. An account whose password is refused is taken back out.
+    async fn with_password(
+        &self,
+        side: &ResourceMapping,
+        resource: &Resource,
+        added: Entry,
+        read_back: &[String],
+    ) -> Result<Entry, ScimError> {
+        let password = side.password(resource).filter(|_| side.profile.password == PasswordForm::Operation);
+        let (Some(password), Some(identity)) = (password, side.id(&added).map(|id| side.by_uuid(id))) else { return Ok(added) };
+        let set = async {
+            self.directory.set_password(&added.dn, password).await?;
+            let lock: Vec<Modification> = if side.active.read(&added) { Vec::new() } else { side.active.changes(&added, false) };
+            if lock.is_empty() {
+                let found = self.directory.search(&SearchRequest::entry(&added.dn, read_back.to_vec())).await?;
+                return Ok(found.entries.into_iter().next());
+            }
+            self.modify(&added.dn, &lock, &identity, read_back).await
+        };
+        match set.await {
+            Ok(after) => Ok(after.unwrap_or(added)),
+            Err(error) => {
+                self.take_back(side, &added).await;
+                Err(error::refused(side, error))
+            }
+        }
     }
 
     /// Whether there is certainly no entry of this name.
@@ -102,16 +136,15 @@ impl Service {
         if let Err(error) = self.remove(&user.dn, &id, &id).await
             && !matches!(error, DirectoryError::Refused { code: ResultCode::NoSuchObject, .. })
         {
-            tracing::error!("a user that could not join its groups could not be removed again: {error}");
+            tracing::error!("a user that could not be made whole could not be removed again: {error}");
         }
     }
 }
 
-/// A password that nobody knows, in the form of Active Directory's `unicodePwd` ([MS-ADTS] section 3.1.1.3.1.5).
-fn unknown_password() -> Result<Vec<u8>, ScimError> {
+/// A password that nobody knows.
+fn unknown_password() -> Result<String, ScimError> {
     let mut random = [0; 36];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| error::no_randomness())?;
     // One character of each kind that a policy may demand.
-    let text = format!("\"aA1!{}\"", URL_SAFE_NO_PAD.encode(random));
-    Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect())
+    Ok(format!("aA1!{}", URL_SAFE_NO_PAD.encode(random)))
 }

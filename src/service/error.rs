@@ -102,6 +102,10 @@ pub(super) fn refused(side: &ResourceMapping, error: DirectoryError) -> ScimErro
     match code {
         ResultCode::EntryAlreadyExists => taken(side),
         ResultCode::ConstraintViolation if diagnostic.to_ascii_lowercase().contains("unique") => taken(side),
+        // ERROR_PASSWORD_RESTRICTION ([MS-ERREF] section 2.2) at the head of Active Directory's diagnostic.
+        ResultCode::ConstraintViolation | ResultCode::UnwillingToPerform if diagnostic.starts_with("0000052D") => {
+            invalid("password: the directory's password policy does not allow this one.".to_owned())
+        }
         ResultCode::ConstraintViolation => invalid("The directory's rules do not allow one of these values.".to_owned()),
         ResultCode::InvalidAttributeSyntax => {
             // "mail: value #0 invalid per syntax": the word before the colon is the attribute.

@@ -2,6 +2,7 @@
 //! that a change made in between is not overwritten but taken into account.
 
 use super::{Context, Served, Service, error};
+use crate::directory::profile::PasswordForm;
 use crate::directory::{DirectoryError, Entry, Filter, ResultCode};
 use crate::mapping::{Change, Mapping, Names, ReadContext, ResourceMapping, Targets};
 use crate::scim::{Dialect, Kind, Projection, Resource, ScimError};
@@ -20,7 +21,7 @@ impl Service {
         projection: &Projection,
         next: impl Fn(&Resource, &mut Dialect) -> Result<Resource, ScimError>,
     ) -> Result<Served, ScimError> {
-        let mut adopting = false;
+        let (mut adopting, mut password_set) = (false, None);
         for _ in 0..ATTEMPTS {
             let entry = self.find(side, id, side.all_attributes()).await?;
             adopting = !side.adoption(&entry).is_empty();
@@ -28,7 +29,24 @@ impl Service {
             let names = self.names(mapping, side.references(&entry)).await?;
             let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
             let old = side.read(&entry, context);
-            let new = next(&old, &mut cx.dialect)?;
+            let mut new = next(&old, &mut cx.dialect)?;
+            match password_set {
+                // The operation is one of its own, so it goes first: it is what is likely to be refused. The entry is another
+                // after it, and may have been unlocked by it.
+                None if side.profile.password == PasswordForm::Operation && side.password(&new).is_some() => {
+                    let password = side.password(&new).unwrap_or_default();
+                    self.directory.set_password(&entry.dn, password).await.map_err(|e| error::refused(side, e))?;
+                    password_set = Some(new.map().get("active").cloned());
+                    cx.if_match = None;
+                    continue;
+                }
+                None => {}
+                Some(ref active) => {
+                    if let Some(active) = active {
+                        new.map_mut().insert("active".to_owned(), active.clone());
+                    }
+                }
+            }
             let targets = self.both_targets(cx, mapping, side, (&entry, &names), (&old, &new)).await?;
             let change = side.change(&entry, &old, &new, &targets)?;
             if change.is_empty() {

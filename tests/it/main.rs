@@ -23,6 +23,7 @@ mod layering;
 mod lists;
 mod members;
 mod names;
+mod passwords;
 mod patch;
 mod preconditions;
 mod rename;

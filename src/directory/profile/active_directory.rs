@@ -1,6 +1,6 @@
 //! Active Directory, and Samba as a domain controller.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, Profile};
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -23,7 +23,8 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: true,
     member_of: MemberOf::Always,
     chain: true,
-    initial_password: Some("unicodePwd"),
+    password: PasswordForm::Quoted("unicodePwd"),
+    needs_password: true,
     // MaxPageSize of the default LDAP policy.
     page: Some(1000),
 };

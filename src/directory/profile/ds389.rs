@@ -1,6 +1,6 @@
 //! 389 Directory Server, and what is built on it: Red Hat Directory Server, FreeIPA.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, Profile};
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 /// With the USN plug-in, which counts every change.
@@ -25,6 +25,7 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: false,
     member_of: MemberOf::AsConfigured,
     chain: false,
-    initial_password: None,
+    password: PasswordForm::Text("userPassword"),
+    needs_password: false,
     page: None,
 };

@@ -44,8 +44,10 @@ pub struct Profile {
     pub member_of: MemberOf,
     /// Whether one search follows groups in groups, by the rule of `Filter::InChain`.
     pub chain: bool,
-    /// Where a password is kept that nobody knows, for an account without any would not be let in, or let in by everybody.
-    pub initial_password: Option<&'static str>,
+    /// How a password is set.
+    pub password: PasswordForm,
+    /// An account without a password would not be let in, or let in by everybody: it gets one that nobody knows.
+    pub needs_password: bool,
     /// Entries a search may bring at once; more come page by page (RFC 2696).
     pub page: Option<i32>,
 }
@@ -78,6 +80,39 @@ pub enum Lock {
         /// The number of a new account that is not disabled.
         enabled: u32,
     },
+}
+
+/// How a password is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordForm {
+    /// By an operation of its own, for what is written into the attribute is not hashed (RFC 3062).
+    Operation,
+    /// As the value of an attribute, which the directory hashes.
+    Text(&'static str),
+    /// The same, in quotes and UTF-16 ([MS-ADTS] section 3.1.1.3.1.5).
+    Quoted(&'static str),
+}
+
+impl PasswordForm {
+    /// The attribute it is written to, which cannot be read.
+    pub fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::Operation => None,
+            Self::Text(attribute) | Self::Quoted(attribute) => Some(attribute),
+        }
+    }
+
+    /// The attribute and its value; `None` where there is an operation for it.
+    pub fn value(self, password: &str) -> Option<(&'static str, Vec<u8>)> {
+        match self {
+            Self::Operation => None,
+            Self::Text(attribute) => Some((attribute, password.as_bytes().to_vec())),
+            Self::Quoted(attribute) => {
+                let quoted = format!("\"{password}\"");
+                Some((attribute, quoted.encode_utf16().flat_map(u16::to_le_bytes).collect()))
+            }
+        }
+    }
 }
 
 /// The attribute maps that ship with the program.

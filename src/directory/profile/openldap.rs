@@ -1,6 +1,6 @@
 //! OpenLDAP 2.4 and later.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, Profile};
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -22,6 +22,7 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: false,
     member_of: MemberOf::InSchema,
     chain: false,
-    initial_password: None,
+    password: PasswordForm::Operation,
+    needs_password: false,
     page: None,
 };

@@ -169,7 +169,7 @@ fn a_mistake_is_named_with_its_key() {
             ),
         ),
         (("active", "scimgateActive"), "users.attributes: `active` cannot be mapped: it is kept where users.active says"),
-        (("password", "userPassword"), "users.attributes: `password` cannot be mapped: it is not stored"),
+        (("password", "userPassword"), "users.attributes: `password` cannot be mapped: it is set as users.password says"),
         (("id", "uid"), "users.attributes: `id` cannot be mapped: it is the gateway's own"),
         (("meta.created", "uid"), "users.attributes: `meta.created` cannot be mapped: it is the gateway's own"),
         (("groups.value", "memberOf"), "users.attributes: `groups.value` cannot be mapped: it comes from the members of groups"),

@@ -163,6 +163,7 @@ pub(super) fn config() -> MappingConfig {
         default_groups: Vec::new(),
         mark: None,
         active: ActiveRule::Auto,
+        passwords: Passwords::Off,
     }
 }
 
