@@ -40,12 +40,10 @@ impl Service {
                     cx.if_match = None;
                     continue;
                 }
-                None => {}
-                Some(ref active) => {
-                    if let Some(active) = active {
-                        new.map_mut().insert("active".to_owned(), active.clone());
-                    }
+                Some(Some(ref active)) => {
+                    new.map_mut().insert("active".to_owned(), active.clone());
                 }
+                None | Some(None) => {}
             }
             let targets = self.both_targets(cx, mapping, side, (&entry, &names), (&old, &new)).await?;
             let change = side.change(&entry, &old, &new, &targets)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, user, user_dn};
+use crate::support::{Fixture, user};
 
 const FIRST: &str = "correct Horse 1 battery";
 const SECOND: &str = "staple Ünder 2 \"quotes\"";
@@ -19,13 +19,13 @@ async fn storing() -> Fixture {
 
 #[tokio::test]
 async fn a_new_users_password_opens_the_account_and_is_seen_nowhere() {
-    let Fixture { scim, slapd, gateway } = &storing().await;
+    let Fixture { scim, directory, gateway } = &storing().await;
 
     let made = scim.post("/Users?attributes=userName,password", with_password("ana", FIRST)).await.expect(201);
 
     assert!(made.get("password").is_none(), "{made:#}");
-    assert!(slapd.signs_in(&user_dn("ana"), FIRST).await);
-    assert!(!slapd.signs_in(&user_dn("ana"), SECOND).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), FIRST).await);
+    assert!(!directory.signs_in_by(&directory.user_dn("ana"), SECOND).await);
     let schema = scim.get("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User").await.expect(200);
     let attributes = schema["attributes"].as_array().unwrap();
     let password = attributes.iter().find(|attribute| attribute["name"] == "password").unwrap();
@@ -33,50 +33,53 @@ async fn a_new_users_password_opens_the_account_and_is_seen_nowhere() {
     gateway.logged(|line| line["message"] == "answered" && line["status"] == 201).await;
     assert!(!gateway.log().iter().any(|line| line.to_string().contains("Horse")));
     // In the directory it is not kept as it came.
-    assert!(!slapd.entry(&user_dn("ana")).await.unwrap().one("userPassword").contains("Horse"));
+    assert!(!directory.entry(&directory.user_dn("ana")).await.unwrap().one("userPassword").contains("Horse"));
 }
 
 #[tokio::test]
 async fn a_password_is_changed_by_patch_and_put_and_stays_when_left_out() {
-    let Fixture { scim, slapd, .. } = &storing().await;
+    let Fixture { scim, directory, .. } = &storing().await;
     let made = scim.post("/Users", with_password("ana", FIRST)).await.expect(201);
     let ana = format!("/Users/{}", made["id"].as_str().unwrap());
 
     let both = json!([{ "op": "replace", "value": { "password": SECOND, "title": "Engineer" } }]);
     let patched = scim.patch(&ana, both).await.expect(200);
     assert_eq!(patched["title"], "Engineer");
-    assert!(slapd.signs_in(&user_dn("ana"), SECOND).await && !slapd.signs_in(&user_dn("ana"), FIRST).await);
+    assert!(
+        directory.signs_in_by(&directory.user_dn("ana"), SECOND).await
+            && !directory.signs_in_by(&directory.user_dn("ana"), FIRST).await
+    );
 
     scim.put(&ana, user("ana")).await.expect(200);
-    assert!(slapd.signs_in(&user_dn("ana"), SECOND).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), SECOND).await);
     scim.put(&ana, with_password("ana", FIRST)).await.expect(200);
-    assert!(slapd.signs_in(&user_dn("ana"), FIRST).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), FIRST).await);
 
     scim.patch(&ana, json!([{ "op": "replace", "path": "password", "value": SECOND }])).await.expect(200);
-    assert!(slapd.signs_in(&user_dn("ana"), SECOND).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), SECOND).await);
 }
 
 #[tokio::test]
 async fn a_password_does_not_open_a_disabled_account() {
-    let Fixture { scim, slapd, .. } = &storing().await;
+    let Fixture { scim, directory, .. } = &storing().await;
     let mut ana = with_password("ana", FIRST);
     ana["active"] = false.into();
 
     let made = scim.post("/Users", ana).await.expect(201);
     let path = format!("/Users/{}", made["id"].as_str().unwrap());
     assert_eq!(made["active"], false);
-    assert!(!slapd.signs_in(&user_dn("ana"), FIRST).await);
+    assert!(!directory.signs_in_by(&directory.user_dn("ana"), FIRST).await);
     let patched = scim.patch(&path, json!([{ "op": "replace", "path": "password", "value": SECOND }])).await.expect(200);
     assert_eq!(patched["active"], false);
-    assert!(!slapd.signs_in(&user_dn("ana"), SECOND).await);
+    assert!(!directory.signs_in_by(&directory.user_dn("ana"), SECOND).await);
 
     scim.patch(&path, json!([{ "op": "replace", "path": "active", "value": true }])).await.expect(200);
-    assert!(slapd.signs_in(&user_dn("ana"), SECOND).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), SECOND).await);
 }
 
 #[tokio::test]
 async fn a_version_that_is_old_changes_no_password() {
-    let Fixture { scim, slapd, .. } = &storing().await;
+    let Fixture { scim, directory, .. } = &storing().await;
     let made = scim.post("/Users", with_password("ana", FIRST)).await.expect(201);
     let ana = format!("/Users/{}", made["id"].as_str().unwrap());
     let old = made["meta"]["version"].as_str().unwrap();
@@ -94,7 +97,7 @@ async fn a_version_that_is_old_changes_no_password() {
     };
 
     scim.send(set(old)).await.error(412, "");
-    assert!(slapd.signs_in(&user_dn("ana"), FIRST).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), FIRST).await);
     assert_eq!(scim.send(set(current)).await.expect(200)["title"], "B");
-    assert!(slapd.signs_in(&user_dn("ana"), SECOND).await);
+    assert!(directory.signs_in_by(&directory.user_dn("ana"), SECOND).await);
 }

@@ -250,8 +250,13 @@ impl Directory {
 
     /// Whether that entry can sign in with the password of the tests.
     pub(crate) async fn signs_in(&self, dn: &str) -> bool {
+        self.signs_in_by(dn, USER_PASSWORD).await
+    }
+
+    /// The same, by a password of its own.
+    pub(crate) async fn signs_in_by(&self, dn: &str, password: &str) -> bool {
         let mut ldap = self.connect().await;
-        let signed_in = ldap.simple_bind(&self.site.domain.outward(dn), USER_PASSWORD).await.unwrap().success().is_ok();
+        let signed_in = ldap.simple_bind(&self.site.domain.outward(dn), password).await.unwrap().success().is_ok();
         ldap.unbind().await.unwrap();
         signed_in
     }
