@@ -26,18 +26,20 @@ pub(super) async fn json(headers: &HeaderMap, body: Incoming, max: usize, depth:
     parse(&bytes, depth)
 }
 
+/// Whether the body is compressed or otherwise coded (RFC 9110 section 8.4), which none is that is read here.
+pub(super) fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// `application/json`, `application/scim+json`, and none at all: clients differ, and the body tells what it is.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ScimError> {
-    let unsupported = |detail: &str| Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return unsupported("Send the body without Content-Encoding.");
-    }
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "" | "application/json" | "application/scim+json" | "text/json" => Ok(()),
         other if other.ends_with("+json") => Ok(()),
-        _ => unsupported("Send the body as application/scim+json."),
+        _ => Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the body as application/scim+json.")),
     }
 }
 
@@ -142,6 +144,12 @@ mod tests {
         assert_eq!(detail(b"{\"a\": \"\xff\"}"), "The body is not UTF-8, at line 1, column 8.");
         assert!(detail(&b"[".repeat(10_000)).starts_with("The body is nested deeper than the 8 levels"));
         assert_eq!(parse(b"\xef\xbb\xbf{}", 8), Ok(serde_json::json!({})));
+    }
+
+    #[test]
+    fn a_coding_is_any_but_identity() {
+        let coded = |value: &'static str| is_coded(&HeaderMap::from_iter([(CONTENT_ENCODING, value.parse().unwrap())]));
+        assert!(coded("gzip") && coded("identity, br") && !coded("Identity") && !coded("") && !is_coded(&HeaderMap::new()));
     }
 
     #[test]

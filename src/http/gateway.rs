@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::compression::{self, Accepted};
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
 use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
@@ -107,11 +108,15 @@ impl Gateway {
         let method = method_name(request.method());
         let call = Call::parse(request.method(), request.uri().path());
         let route = call.as_ref().map_or("none", Call::route);
-        let (client, mut answer) = match call {
+        let accepted = Accepted::from_headers(request.headers());
+        let (client, answer) = match call {
             Err(NoCall::NotFound(error)) => (self.nobody.clone(), response::error(&error)),
             Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
+            // Nothing is done whose answer could not be read.
+            Ok(_) if accepted == Accepted::Nothing => (self.nobody.clone(), response::not_acceptable()),
             Ok(call) => self.clone().admit(call, request, peer, &request_id).await,
         };
+        let mut answer = compression::compress(answer, accepted).await;
         response::set(&mut answer, REQUEST_ID, &request_id);
         let (status, took) = (answer.status().as_u16(), started.elapsed());
         self.metrics.request(route, method, &client, status, took);
@@ -187,6 +192,9 @@ impl Gateway {
             Err(error) => return response::error(&error),
         };
         let body = if call.has_body() {
+            if body::is_coded(&head.headers) {
+                return response::coded_body();
+            }
             let budgets = self.service.budgets();
             let (max, depth) = match call {
                 Call::Bulk => (budgets.bulk_payload, budgets.json_depth),

@@ -1,6 +1,7 @@
 //! SCIM over HTTP: from a TCP connection to a typed call of the service, and back.
 
 mod body;
+mod compression;
 mod config;
 mod connection;
 mod gateway;

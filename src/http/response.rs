@@ -1,7 +1,9 @@
 //! Answers. Every error is a SCIM error body, whatever its status.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
@@ -110,6 +112,20 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Answer {
     let detail = format!("This method is not served here; served are: {allow}.");
     let mut answer = error(&ScimError::new(StatusCode::METHOD_NOT_ALLOWED, detail));
     set(&mut answer, ALLOW, allow);
+    answer
+}
+
+/// 406: of what the client accepts there is nothing.
+pub(super) fn not_acceptable() -> Answer {
+    let detail = "Accept-Encoding leaves neither gzip nor identity; allow one of them.";
+    error(&ScimError::new(StatusCode::NOT_ACCEPTABLE, detail))
+}
+
+/// 415 for a coded body, whatever is in it; the header tells it from other reasons (RFC 9110 section 12.5.3).
+pub(super) fn coded_body() -> Answer {
+    let detail = "Compressed bodies are not read. Send the body without Content-Encoding.";
+    let mut answer = error(&ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    set(&mut answer, ACCEPT_ENCODING, "identity");
     answer
 }
 

@@ -7,6 +7,7 @@ mod active;
 mod auth;
 mod bulk;
 mod cli;
+mod compression;
 mod connections;
 mod conversations;
 mod cursors;

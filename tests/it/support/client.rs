@@ -1,8 +1,10 @@
 //! A provisioning client. It looks at every answer, whatever the test is about: each must be what RFC 7644 says.
 
+use std::io::Read as _;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use flate2::read::GzDecoder;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Certificate, Identity, Method, Request, RequestBuilder, Version, tls};
 use serde_json::{Value, json};
 
@@ -119,7 +121,11 @@ impl Client {
         let head = request.method() == Method::HEAD;
         let answer = self.http.execute(request).await?;
         let (status, version, headers) = (answer.status().as_u16(), answer.version(), answer.headers().clone());
-        let bytes = answer.bytes().await?;
+        let packed = headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+        let mut bytes = answer.bytes().await?.to_vec();
+        if packed && !head {
+            bytes = unpacked(&bytes);
+        }
         let text = self.domain.inward(std::str::from_utf8(&bytes).unwrap());
         let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
         let answer = Answer { status, version, headers, body, what };
@@ -203,6 +209,12 @@ impl Client {
         let answer = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
+}
+
+fn unpacked(gzip: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// The body of a PATCH.
