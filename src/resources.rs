@@ -16,6 +16,8 @@ const AD_USER_MAP: (&str, &str) =
 const AD_GROUP_MAP: (&str, &str) =
     ("mapping/group.active-directory.toml", include_str!("../config/mapping/group.active-directory.toml"));
 
+const POSIX_GROUP_MAP: (&str, &str) = ("mapping/group.posixgroup.toml", include_str!("../config/mapping/group.posixgroup.toml"));
+
 /// A data file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {reason}")]
@@ -51,6 +53,7 @@ impl Resources {
         let maps = MapFiles {
             inet_org_person: [map(folder, USER_MAP)?, map(folder, GROUP_MAP)?],
             active_directory: [map(folder, AD_USER_MAP)?, map(folder, AD_GROUP_MAP)?],
+            posix_group: map(folder, POSIX_GROUP_MAP)?,
         };
         Ok(Self { registry, maps })
     }
@@ -86,7 +89,8 @@ mod tests {
     fn the_built_in_files_are_whole() {
         let resources = Resources::load(&DataConfig::default()).unwrap();
         assert_eq!(resources.registry.schemas().count(), 3);
-        let MapFiles { inet_org_person, active_directory } = resources.maps;
+        let MapFiles { inet_org_person, active_directory, posix_group } = resources.maps;
+        assert_eq!(posix_group.rdn, "cn");
         assert!(inet_org_person.iter().chain(&active_directory).all(|map| !map.attributes.is_empty()));
     }
 

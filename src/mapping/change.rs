@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::names::Targets;
-use super::rule::{Codec, Rule};
+use super::rule::Rule;
 use super::write::no_place_for_active;
 use super::{Active, ResourceMapping};
 use crate::directory::{Entry, Equality, Filter, Modification, ModifyOp, Rdn};
@@ -106,7 +106,7 @@ impl ResourceMapping {
         let keys = |values: &[&Vec<u8>]| values.iter().map(|value| rule.key(value)).collect::<HashSet<_>>();
         let (seen_keys, unseen_keys) = (keys(&seen), keys(&unseen));
         // A name in another spelling is the same name; a text in another is not what the client wants.
-        let respelt = rule.codec != Codec::Reference;
+        let respelt = !rule.codec.refers();
         let spelt: HashSet<&[u8]> = stored.iter().map(Vec::as_slice).collect();
         let is_there = |value: &&Vec<u8>| {
             let key = rule.key(value);

@@ -1,5 +1,6 @@
 //! From configuration, map files and the directory's schema to a mapping that can be used, with every mistake at once.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -9,8 +10,8 @@ use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords,
 use super::rule::{Codec, MapPath, Rule};
 use crate::directory::profile::{Lock, MapChoice, MemberOf, Profile};
 use crate::directory::{
-    AttributeName, AttributeType, Ava, Capabilities, Dn, Entry, Equality, Filter, InvalidAttributeName, Modification, ModifyOp,
-    Rdn, Subschema,
+    AttributeName, AttributeType, Ava, Capabilities, Dn, DnKey, Entry, Equality, Filter, InvalidAttributeName, Modification,
+    ModifyOp, Rdn, Subschema,
 };
 use crate::scim::{BoundPath, Keep, Kind, Resource, ResourceType, SchemaRegistry};
 
@@ -52,14 +53,20 @@ pub struct MapFiles {
     pub inet_org_person: [MapFile; 2],
     /// Active Directory's `user` and `group`.
     pub active_directory: [MapFile; 2],
+    /// Groups as `posixGroup`.
+    pub posix_group: MapFile,
 }
 
 impl MapFiles {
-    fn of(&self, choice: MapChoice) -> &[MapFile; 2] {
-        match choice {
+    /// The maps that fit the directory, and the classes that are configured.
+    fn of(&self, choice: MapChoice, config: &MappingConfig) -> [&MapFile; 2] {
+        let [users, groups] = match choice {
             MapChoice::InetOrgPerson => &self.inet_org_person,
             MapChoice::ActiveDirectory => &self.active_directory,
-        }
+        };
+        let is_posix = |classes: &[String]| matches!(classes, [class] if class.eq_ignore_ascii_case("posixGroup"));
+        let posix = config.groups.object_classes.as_deref().is_some_and(is_posix);
+        [users, if posix { &self.posix_group } else { groups }]
     }
 }
 
@@ -127,6 +134,8 @@ pub struct ResourceMapping {
     pub(super) placeholder: String,
     /// Whether an entry of this class must have a member.
     pub(super) demands_member: bool,
+    /// Which attribute of a user groups tell it by, where it is not the name of its entry; and the users' branch.
+    pub(super) logins: Option<(AttributeName, Dn)>,
     /// `memberOf`, where the directory has it.
     pub(super) member_of: bool,
     /// The directory cannot compare before it writes, so a change says which values it replaces.
@@ -143,6 +152,8 @@ pub(super) enum Piece {
     Path(BoundPath),
     /// What is before an `@`, without what an account name may not have, and no longer than so many characters.
     Account(BoundPath, usize),
+    /// A number that follows from it, within a range.
+    Number(BoundPath, Range<u32>),
 }
 
 impl Template {
@@ -159,10 +170,18 @@ impl Template {
             pieces.push(match form {
                 None => Piece::Path(path),
                 Some(form) => {
-                    let length = form.strip_prefix("account ").and_then(|length| length.parse().ok());
-                    let length =
-                        length.ok_or_else(|| format!("`{text}`: after `|` comes `account` and a number of characters"))?;
-                    Piece::Account(path, length)
+                    let words: Vec<&str> = form.split(' ').collect();
+                    let of_account = |length: &str| Some(Piece::Account(path.clone(), length.parse().ok()?));
+                    let of_number =
+                        |from: &str, to: &str| Some(Piece::Number(path.clone(), from.parse().ok()?..to.parse().ok()?));
+                    let piece = match words.as_slice() {
+                        ["account", length] => of_account(length),
+                        ["number", from, to] => of_number(from, to),
+                        _ => None,
+                    };
+                    piece.ok_or_else(|| {
+                        format!("`{text}`: after `|` comes `account` and how many characters, or `number` and a range")
+                    })?
                 }
             });
             rest = tail;
@@ -191,7 +210,7 @@ impl Mapping {
                     .to_owned(),
             );
         }
-        let [user_map, group_map] = maps.of(profile.map);
+        let [user_map, group_map] = maps.of(profile.map, config);
         let user_side = Side::new("users", &config.users, user_map);
         let group_side = Side::new("groups", &config.groups, group_map);
         let mark = work.mark();
@@ -213,9 +232,9 @@ impl Mapping {
                     && (rule.path == *path
                         || rule.path.sub.is_none()
                         || path.sub.as_ref().is_some_and(|sub| match sub.name.as_str() {
-                            "type" | "primary" => items && (rule.item.is_some() || rule.codec == Codec::Reference),
-                            "display" => items && rule.codec == Codec::Reference,
-                            "$ref" | "displayName" => rule.codec == Codec::Reference,
+                            "type" | "primary" => items && (rule.item.is_some() || rule.codec.refers()),
+                            "display" => items && rule.codec.refers(),
+                            "$ref" | "displayName" => rule.codec.refers(),
                             _ => false,
                         }))
             })
@@ -243,10 +262,12 @@ impl Mapping {
             MemberOf::InSchema => schema.attribute("memberOf").is_some(),
             MemberOf::AsConfigured => false,
         });
+        let by_login = groups.iter().any(|rule| rule.codec == Codec::Login);
+        let logins = by_login.then(|| (user_rdn.clone(), config.users.base.clone()));
         let side = |kind: Kind, side: Side<'_>, rdn: AttributeName, rules: Vec<Rule>, active: Active| {
             let ty = registry.get(kind).clone();
             let classes = side.classes(&ownership);
-            let members = rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec == Codec::Reference);
+            let members = rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec.refers());
             ResourceMapping {
                 base: side.container.base.clone(),
                 profile,
@@ -263,7 +284,8 @@ impl Mapping {
                 visible: mark.clone().filter(|_| !config.existing_users),
                 placeholder: config.placeholder.clone(),
                 demands_member: members.is_some_and(|rule| demands_member(schema, &classes, &rule.attribute)),
-                member_of,
+                logins: logins.clone(),
+                member_of: member_of && !by_login,
                 swaps: !capabilities.has_control(ASSERTION),
                 rules,
                 ty,
@@ -594,13 +616,56 @@ impl ResourceMapping {
             let equal = |ava: &Ava| ava.text().map(|text| Filter::equal(ava.attribute.as_str(), text));
             Filter::all(avas.filter_map(equal))
         };
-        self.profile.entry_dn.map_or_else(by_rdn, |attribute| Filter::equal(attribute, dn.to_string()))
+        let entry_dn = self.profile.entry_dn.filter(|_| self.logins.is_none());
+        entry_dn.map_or_else(by_rdn, |attribute| Filter::equal(attribute, dn.to_string()))
     }
 
     /// The attribute that holds a group's members.
     pub fn member_attribute(&self) -> Option<&str> {
-        let members = self.rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec == Codec::Reference);
-        members.map(|rule| rule.attribute.as_str())
+        self.member_rule().map(|rule| rule.attribute.as_str())
+    }
+
+    fn member_rule(&self) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec.refers())
+    }
+
+    /// The value that stands for an entry among a group's members; `None` if none can.
+    pub fn member_value(&self, dn: &Dn) -> Option<String> {
+        self.member_rule().and_then(|rule| self.reference_text(rule, dn))
+    }
+
+    /// The entry that a value stands for.
+    pub fn member_name(&self, value: &str) -> Option<Dn> {
+        self.member_rule().and_then(|rule| self.reference_name(rule, value))
+    }
+
+    /// Whether values of members are compared as the names they stand for, in whatever spelling.
+    pub fn members_are_names(&self) -> bool {
+        self.member_rule().is_none_or(|rule| rule.codec == Codec::Reference)
+    }
+
+    pub(super) fn reference_text(&self, rule: &Rule, dn: &Dn) -> Option<String> {
+        match (rule.codec, &self.logins) {
+            (Codec::Login, Some((attribute, base))) => {
+                dn.rdn().filter(|_| dn.is_under(base)).and_then(|rdn| rdn.value(attribute.as_str())).map(str::to_owned)
+            }
+            _ => Some(dn.to_string()),
+        }
+    }
+
+    pub(super) fn reference_name(&self, rule: &Rule, text: &str) -> Option<Dn> {
+        match (rule.codec, &self.logins) {
+            (Codec::Login, Some((attribute, base))) => Some(base.child(Rdn::new(attribute.clone(), text))),
+            _ => text.parse().ok(),
+        }
+    }
+
+    /// The names by which references may mean an entry: its own, and the one that it would have directly below the base.
+    pub fn called(&self, dn: &Dn) -> Vec<DnKey> {
+        let below = self.logins.as_ref().and_then(|_| dn.rdn()).map(|rdn| self.base.child(rdn.clone()).key());
+        let own = dn.key();
+        let other = below.filter(|below| *below != own);
+        std::iter::once(own).chain(other).collect()
     }
 
     /// A user's `groups`, which no attribute of the entry holds.

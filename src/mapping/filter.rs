@@ -180,7 +180,7 @@ impl ResourceMapping {
         if held.is_empty() {
             return Ok(self.derived(path));
         }
-        Ok(Translation::any(held.into_iter().map(|rule| compare_rule(rule, op, value, targets))))
+        Ok(Translation::any(held.into_iter().map(|rule| self.compare_rule(rule, op, value, targets))))
     }
 
     fn compare_id(&self, op: CompareOp, value: &Literal) -> Translation {
@@ -220,36 +220,53 @@ impl ResourceMapping {
             }
         }
         let of_type = |item: &Option<String>| rules.iter().copied().filter(|rule| rule.item == *item).collect::<Vec<_>>();
-        Ok(Translation::any(types.into_iter().map(|item| item_with(&of_type(item), &conditions, targets))))
+        Ok(Translation::any(types.into_iter().map(|item| self.item_with(&of_type(item), &conditions, targets))))
     }
-}
 
-/// Entries with an item, made of what these rules of one type keep, that satisfies every condition.
-fn item_with(rules: &[&Rule], conditions: &[Condition<'_>], targets: &Targets) -> Translation {
-    let kind = rules.first().and_then(|rule| rule.item.as_deref());
-    let mut exact = true;
-    let mut found: Vec<Translation> = Vec::new();
-    for (path, op, value) in conditions.iter().copied() {
-        let held = rules.iter().find(|rule| rule.path.sub_name() == path.sub_name());
-        match (held, value, kind) {
-            // What is absent satisfies these as well.
-            (Some(_), Literal::Null, _) => exact = false,
-            (Some(rule), _, _) if op != CompareOp::Ne => found.push(compare_rule(rule, op, value, targets)),
-            (None, Literal::String(wanted), Some(kind)) if op == CompareOp::Eq && path.sub_name() == Some("type") => {
-                if prepare(wanted, false) != prepare(kind, false) {
-                    return Translation::exact(Search::nothing());
+    /// Entries with an item, made of what these rules of one type keep, that satisfies every condition.
+    fn item_with(&self, rules: &[&Rule], conditions: &[Condition<'_>], targets: &Targets) -> Translation {
+        let kind = rules.first().and_then(|rule| rule.item.as_deref());
+        let mut exact = true;
+        let mut found: Vec<Translation> = Vec::new();
+        for (path, op, value) in conditions.iter().copied() {
+            let held = rules.iter().find(|rule| rule.path.sub_name() == path.sub_name());
+            match (held, value, kind) {
+                // What is absent satisfies these as well.
+                (Some(_), Literal::Null, _) => exact = false,
+                (Some(rule), _, _) if op != CompareOp::Ne => found.push(self.compare_rule(rule, op, value, targets)),
+                (None, Literal::String(wanted), Some(kind)) if op == CompareOp::Eq && path.sub_name() == Some("type") => {
+                    if prepare(wanted, false) != prepare(kind, false) {
+                        return Translation::exact(Search::nothing());
+                    }
                 }
+                _ => exact = false,
             }
-            _ => exact = false,
+        }
+        // Whether several conditions hold of one and the same item, only looking at it can tell.
+        exact &= found.len() < 2;
+        if found.is_empty() {
+            found.push(Translation::any(rules.iter().map(|rule| stored(rule))));
+        }
+        let all = Translation::all(found);
+        Translation { exact: exact && all.exact, ..all }
+    }
+
+    fn compare_rule(&self, rule: &Rule, op: CompareOp, value: &Literal, targets: &Targets) -> Translation {
+        let attribute = &rule.attribute;
+        let definition = &rule.definition;
+        match (rule.codec, value) {
+            (Codec::Reference | Codec::Login, Literal::String(id)) if op == CompareOp::Eq => {
+                let target = comparable_id(id).and_then(|id| targets.get(id)).and_then(|dn| self.reference_text(rule, dn));
+                let search = target.map_or_else(Search::nothing, |text| Search::equal(attribute, text));
+                Translation { search, exact: rule.shows_all() }
+            }
+            (Codec::Boolean, Literal::Boolean(flag)) if op == CompareOp::Eq && definition.is_boolean() => {
+                Translation { search: Search::equal(attribute, if *flag { "TRUE" } else { "FALSE" }), exact: rule.shows_all() }
+            }
+            (Codec::Text, Literal::String(text)) => compare_text(rule, op, text).unwrap_or_else(|| stored(rule).widened()),
+            _ => stored(rule).widened(),
         }
     }
-    // Whether several conditions hold of one and the same item, only looking at it can tell.
-    exact &= found.len() < 2;
-    if found.is_empty() {
-        found.push(Translation::any(rules.iter().map(|rule| stored(rule))));
-    }
-    let all = Translation::all(found);
-    Translation { exact: exact && all.exact, ..all }
 }
 
 fn unsupported(path: &BoundPath) -> ScimError {
@@ -294,21 +311,6 @@ fn names_target(attribute: &str, id: &str, targets: &Targets) -> Search {
 fn stored(rule: &Rule) -> Translation {
     let exact = rule.codec == Codec::Text && rule.definition.is_text();
     Translation { search: Search::Present(rule.attribute.clone()), exact }
-}
-
-fn compare_rule(rule: &Rule, op: CompareOp, value: &Literal, targets: &Targets) -> Translation {
-    let attribute = &rule.attribute;
-    let definition = &rule.definition;
-    match (rule.codec, value) {
-        (Codec::Reference, Literal::String(id)) if op == CompareOp::Eq => {
-            Translation { search: names_target(attribute, id, targets), exact: rule.shows_all() }
-        }
-        (Codec::Boolean, Literal::Boolean(flag)) if op == CompareOp::Eq && definition.is_boolean() => {
-            Translation { search: Search::equal(attribute, if *flag { "TRUE" } else { "FALSE" }), exact: rule.shows_all() }
-        }
-        (Codec::Text, Literal::String(text)) => compare_text(rule, op, text).unwrap_or_else(|| stored(rule).widened()),
-        _ => stored(rule).widened(),
-    }
 }
 
 /// A comparison of text that the directory can decide, or at least narrow down.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::rule::{Codec, Rule};
+use super::rule::Rule;
 use super::write::no_place_for_active;
 use super::{Active, ResourceMapping};
 use crate::directory::{Modification, ModifyOp};
@@ -78,7 +78,7 @@ impl ResourceMapping {
         let (Some(rule), None) = (rules.find(|rule| rule.path == *path), rules.find(|rule| rule.path == *path)) else {
             return Ok(None);
         };
-        if rule.codec == Codec::Reference || self.is_bound(rule) {
+        if rule.codec.refers() || self.is_bound(rule) {
             return Ok(None);
         }
         let values = match (&operation.value, operation.kind) {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::ResourceMapping;
 use super::names::{Groups, Name, Names};
-use super::rule::{Codec, Rule};
+use super::rule::Rule;
 use crate::directory::{Dn, Entry, instant};
 use crate::scim::text::prepare;
 use crate::scim::{BoundPath, Filter, Kind, ListQuery, Projection, Resource};
@@ -65,13 +65,13 @@ impl ResourceMapping {
 
     /// The names of entries this one refers to, the placeholder left out.
     pub fn references(&self, entry: &Entry) -> Vec<Dn> {
-        let references = self.rules.iter().filter(|rule| rule.codec == Codec::Reference);
+        let references = self.rules.iter().filter(|rule| rule.codec.refers());
         references.flat_map(|rule| self.targets(rule, entry)).collect()
     }
 
     fn targets(&self, rule: &Rule, entry: &Entry) -> Vec<Dn> {
         let names = entry.texts(&rule.attribute).filter(|text| *text != self.placeholder);
-        names.filter_map(|text| text.parse().ok()).filter(|dn: &Dn| !dn.is_root()).collect()
+        names.filter_map(|text| self.reference_name(rule, text)).filter(|dn| !dn.is_root()).collect()
     }
 
     /// The resource's `id`.
@@ -111,7 +111,7 @@ impl ResourceMapping {
         let mut resource = Resource::new();
         let id = self.id(entry).map(|id| id.to_string()).unwrap_or_default();
         for rule in &self.rules {
-            if rule.codec == Codec::Reference {
+            if rule.codec.refers() {
                 self.read_reference(rule, entry, context, &mut resource);
             } else {
                 read_rule(rule, entry, &mut resource);

@@ -25,6 +25,15 @@ pub(super) enum Codec {
     Binary,
     /// A resource's id; its entry's name there.
     Reference,
+    /// A user's id; what names the user's entry below the base there.
+    Login,
+}
+
+impl Codec {
+    /// Whether it stands for another resource.
+    pub(super) fn refers(self) -> bool {
+        matches!(self, Self::Reference | Self::Login)
+    }
 }
 
 /// A SCIM attribute or sub-attribute, and the attribute that holds it.
@@ -104,10 +113,13 @@ impl Rule {
     pub(super) fn new(left: MapPath, attribute: String, definition: AttributeType) -> Result<Self, String> {
         let codec = match left.path.leaf().kind {
             _ if refers(&left.path) => {
-                if definition.is_known() && !definition.is_dn() {
+                if left.path.attribute.name == "members" && definition.is_text() {
+                    Codec::Login
+                } else if definition.is_known() && !definition.is_dn() {
                     return Err(format!("it refers to other entries, and `{attribute}` does not hold names of entries"));
+                } else {
+                    Codec::Reference
                 }
-                Codec::Reference
             }
             _ if definition.is_dn() => {
                 return Err(format!("`{attribute}` holds names of entries, which only a reference can be"));
@@ -162,7 +174,7 @@ impl Rule {
             Codec::Decimal => text().and_then(number).map(Into::into),
             Codec::Instant => text().and_then(instant).map(|time| time.to_string().into()),
             Codec::Binary => Some(base64::engine::general_purpose::STANDARD.encode(value).into()),
-            Codec::Reference => None,
+            Codec::Reference | Codec::Login => None,
         }
     }
 
@@ -178,7 +190,7 @@ impl Rule {
                 generalized_time(time).map(String::into_bytes)
             }
             Codec::Binary => base64::engine::general_purpose::STANDARD.decode(value.as_str()?).ok(),
-            Codec::Reference => None,
+            Codec::Reference | Codec::Login => None,
         }
     }
 }

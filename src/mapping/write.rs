@@ -1,16 +1,19 @@
 //! From a resource to an entry's attributes.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::compile::{Piece, Template};
 use super::config::{Passwords, UserNameRule};
 use super::names::Targets;
-use super::rule::{Codec, Rule};
+use super::rule::Rule;
 use super::{Active, ResourceMapping};
 use crate::directory::profile::NameLimit;
 use crate::directory::{Ava, Dn, Entry, Rdn};
+use crate::scim::text::prepare;
 use crate::scim::{Kind, Resource, ScimError, ScimType};
 
 /// Attribute names (as mapped) and their values.
@@ -19,7 +22,7 @@ pub(super) type Attributes = BTreeMap<String, Vec<Vec<u8>>>;
 impl ResourceMapping {
     /// The ids a resource refers to; to be looked up before it is written.
     pub fn referenced_ids(&self, resource: &Resource) -> Vec<String> {
-        let references = self.rules.iter().filter(|rule| rule.codec == Codec::Reference);
+        let references = self.rules.iter().filter(|rule| rule.codec.refers());
         references.flat_map(|rule| ids(rule, resource)).map(str::to_owned).collect()
     }
 
@@ -153,9 +156,9 @@ impl ResourceMapping {
     }
 
     fn rule_values(&self, rule: &Rule, resource: &Resource, targets: &Targets) -> Result<Vec<Vec<u8>>, ScimError> {
-        if rule.codec == Codec::Reference {
+        if rule.codec.refers() {
             let names = ids(rule, resource).into_iter().filter_map(|id| targets.get(id));
-            return Ok(names.map(|dn| dn.to_string().into_bytes()).collect());
+            return Ok(names.filter_map(|dn| self.reference_text(rule, dn)).map(String::into_bytes).collect());
         }
         let Some(value) = resource.attribute(&rule.path) else { return Ok(Vec::new()) };
         let found: Vec<&Value> = match (&rule.path.sub, value) {
@@ -264,6 +267,9 @@ fn fill(template: &Template, resource: &Resource) -> Option<String> {
             Piece::Account(path, longest) => {
                 text.push_str(&account(resource.values(path).first().and_then(|value| value.as_str())?, *longest));
             }
+            Piece::Number(path, range) => {
+                text.push_str(&number(resource.values(path).first().and_then(|value| value.as_str())?, range).to_string());
+            }
         }
     }
     Some(text).filter(|text| !text.trim().is_empty())
@@ -276,6 +282,15 @@ fn account(name: &str, longest: usize) -> String {
     local.trim().chars().map(fit).take(longest).collect::<String>().trim_end_matches(['.', ' ']).to_owned()
 }
 
+/// A number of the range that follows from a name, whatever its case.
+fn number(name: &str, range: &Range<u32>) -> u32 {
+    let digest = Sha256::digest(prepare(name, false));
+    let high = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let size = u64::from(range.end.saturating_sub(range.start)).max(1);
+    // Less than the size of the range, which is a u32's.
+    range.start + u32::try_from(high % size).unwrap_or_default()
+}
+
 /// One `@` with something on both sides and no space or control character. More is for the mail system to say.
 fn is_email(text: &str) -> bool {
     let sides =
@@ -285,7 +300,16 @@ fn is_email(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{account, is_email};
+    use super::{account, is_email, number};
+
+    #[test]
+    fn a_number_follows_from_a_name() {
+        let of = |name: &str| number(name, &(1000..1010));
+        assert_eq!(of("Staff"), of("staff"));
+        let some: std::collections::HashSet<u32> = (0..100).map(|n| of(&n.to_string())).collect();
+        assert_eq!(some, (1000..1010).collect());
+        assert_eq!(number("x", &(7..7)), 7);
+    }
 
     #[test]
     fn an_account_name_has_only_what_it_may_have() {

@@ -84,9 +84,12 @@ impl MembershipCache {
             let here: Vec<Filter> =
                 unknown.iter().filter(|(_, dn)| dn.is_under(&side.base)).map(|(_, dn)| side.by_name(dn)).collect();
             for entry in self.find(directory, side, here).await? {
-                if let Some(name) = side.name(&entry) {
-                    self.names.insert(entry.dn.key(), name.clone());
-                    known.insert(entry.dn.key(), name);
+                let called = side.called(&entry.dn).into_iter();
+                for (key, name) in called.zip(std::iter::repeat(side.name(&entry))) {
+                    if let Some(name) = name {
+                        self.names.insert(key.clone(), name.clone());
+                        known.insert(key, name);
+                    }
                 }
             }
         }

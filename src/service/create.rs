@@ -114,8 +114,9 @@ impl Service {
     /// Puts a new user into the groups every user joins. One that cannot be joined takes the user back out: a half-made account
     /// must not be acknowledged.
     async fn join_default_groups(&self, mapping: &Mapping, side: &ResourceMapping, user: &Entry) -> Result<(), ScimError> {
-        let Some(member) = mapping.groups.member_attribute() else { return Ok(()) };
-        let value = user.dn.to_string().into_bytes();
+        let groups = &mapping.groups;
+        let Some((member, value)) = groups.member_attribute().zip(groups.member_value(&user.dn)) else { return Ok(()) };
+        let value = value.into_bytes();
         for group in &mapping.default_groups {
             let join = Modification::new(ModifyOp::Add, member, vec![value.clone()]);
             let joined = self.directory.modify(group, &[join], None, &[]).await;

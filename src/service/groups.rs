@@ -17,11 +17,13 @@ const LEVELS: usize = 32;
 impl Service {
     /// The groups an entry is a member of.
     pub(super) async fn groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {
-        let Some(member) = mapping.groups.member_attribute().filter(|_| mapping.groups_sync) else {
+        let groups = &mapping.groups;
+        let asked = groups.member_attribute().filter(|_| mapping.groups_sync).zip(groups.member_value(dn));
+        let Some((member, value)) = asked else {
             return Ok(Groups::default());
         };
-        let naming = Filter::equal(member, dn.to_string());
-        if !mapping.groups_nested {
+        let naming = Filter::equal(member, value);
+        if !mapping.groups_nested || !groups.members_are_names() {
             let direct = self.groups_by(mapping, naming).await?;
             return Ok(Groups { direct: names(mapping, &direct), indirect: Vec::new() });
         }

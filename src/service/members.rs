@@ -2,7 +2,9 @@
 
 use super::confirm::holds;
 use super::{Service, error};
-use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
+use std::collections::HashMap;
+
+use crate::directory::{DirectoryError, Dn, DnKey, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::membership::Home;
 use crate::scim::ScimError;
@@ -26,26 +28,23 @@ impl Members {
         self.add.len() + self.remove.len() == 1
     }
 
-    fn modifications(&self, attribute: &str) -> Vec<Modification> {
-        let values = |names: &[Dn]| names.iter().map(|dn| dn.to_string().into_bytes()).collect::<Vec<_>>();
-        let mut changes = Vec::new();
+    fn modifications(&self, side: &ResourceMapping, attribute: &str) -> Vec<Modification> {
+        let values = |names: &[Dn]| names.iter().filter_map(|dn| side.member_value(dn)).map(String::into_bytes).collect();
         // Adding first would do as well; taking away first lets a name return in another spelling.
-        if !self.remove.is_empty() {
-            changes.push(Modification::new(ModifyOp::Delete, attribute, values(&self.remove)));
-        }
-        if !self.add.is_empty() {
-            changes.push(Modification::new(ModifyOp::Add, attribute, values(&self.add)));
-        }
-        changes
+        let all = [(ModifyOp::Delete, values(&self.remove)), (ModifyOp::Add, values(&self.add))];
+        let some = all.into_iter().filter(|(_, values): &(_, Vec<Vec<u8>>)| !values.is_empty());
+        some.map(|(op, values)| Modification::new(op, attribute, values)).collect()
     }
 
-    /// What of it is still to be done.
-    fn missing_from(&self, entry: &Entry, attribute: &str) -> Self {
-        let present: std::collections::HashSet<_> =
-            entry.texts(attribute).filter_map(|text| text.parse::<Dn>().ok()).map(|dn| dn.key()).collect();
+    /// What of it is still to be done; what is to go, as it is spelt there.
+    fn missing_from(&self, side: &ResourceMapping, entry: &Entry, attribute: &str) -> Self {
+        let present: HashMap<DnKey, Dn> =
+            entry.texts(attribute).filter_map(|text| side.member_name(text)).map(|dn| (dn.key(), dn)).collect();
+        let stored =
+            |dn: &Dn| side.member_value(dn).and_then(|value| side.member_name(&value)).and_then(|dn| present.get(&dn.key()));
         Self {
-            add: self.add.iter().filter(|dn| !present.contains(&dn.key())).cloned().collect(),
-            remove: self.remove.iter().filter(|dn| present.contains(&dn.key())).cloned().collect(),
+            add: self.add.iter().filter(|dn| stored(dn).is_none()).cloned().collect(),
+            remove: self.remove.iter().filter_map(stored).cloned().collect(),
         }
     }
 }
@@ -75,12 +74,13 @@ impl Service {
             if placeholder {
                 changes.push(side.placeholder_change(attribute));
             }
-            changes.extend(members.modifications(attribute));
+            changes.extend(members.modifications(side, attribute));
             match self.modify(&home.dn, &changes, identity, read_back).await {
                 Ok(entry) => return Ok(entry),
                 Err(error) if profile.says_present(&error) || profile.says_absent(&error) => {
                     // These codes say nothing else of one value alone.
-                    let plain = error.is(ResultCode::AttributeOrValueExists) || error.is(ResultCode::NoSuchAttribute);
+                    let plain = side.members_are_names()
+                        && (error.is(ResultCode::AttributeOrValueExists) || error.is(ResultCode::NoSuchAttribute));
                     if plain && members.is_single() && extra.is_empty() && !placeholder {
                         return self.read_after(&home.dn, read_back).await;
                     }
@@ -89,7 +89,7 @@ impl Service {
                     let request = SearchRequest::entry(&home.dn, std::iter::once(attribute.to_owned()).chain(touched).collect());
                     let group = self.directory.search(&request).await?;
                     let Some(group) = group.entries.first() else { return Err(error) };
-                    let tried = std::mem::replace(&mut members, wanted.missing_from(group, attribute));
+                    let tried = std::mem::replace(&mut members, wanted.missing_from(side, group, attribute));
                     let before = extra.len();
                     extra.retain(|change| !holds(group, change));
                     let filled = placeholder && side.has_placeholder(group, attribute);
@@ -119,8 +119,8 @@ impl Service {
     /// The groups that name an entry, visible through SCIM or not.
     async fn groups_naming(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Dn>, ScimError> {
         let groups = &mapping.groups;
-        let Some(member) = groups.member_attribute() else { return Ok(Vec::new()) };
-        let filter = Filter::all([groups.class(), Filter::equal(member, dn.to_string())]);
+        let Some((member, value)) = groups.member_attribute().zip(groups.member_value(dn)) else { return Ok(Vec::new()) };
+        let filter = Filter::all([groups.class(), Filter::equal(member, value)]);
         let request = SearchRequest::below(&groups.base, filter, vec!["1.1".to_owned()]);
         let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?;
         Ok(found.entries.into_iter().map(|entry| entry.dn).collect())

@@ -26,6 +26,7 @@ mod members;
 mod names;
 mod passwords;
 mod patch;
+mod posix;
 mod preconditions;
 mod rename;
 mod service;

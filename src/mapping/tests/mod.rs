@@ -102,6 +102,7 @@ const CLASSES: &[&str] = &[
 const OURS: &str = include_str!("../../../config/schema/scimgate.schema");
 const USER_MAP: &str = include_str!("../../../config/mapping/user.inetorgperson.toml");
 const GROUP_MAP: &str = include_str!("../../../config/mapping/group.groupofnames.toml");
+const POSIX_GROUP_MAP: &str = include_str!("../../../config/mapping/group.posixgroup.toml");
 const AD_USER_MAP: &str = include_str!("../../../config/mapping/user.active-directory.toml");
 const AD_GROUP_MAP: &str = include_str!("../../../config/mapping/group.active-directory.toml");
 
@@ -175,7 +176,11 @@ pub(super) fn lines(lines: &[(&str, &str)]) -> Vec<(String, String)> {
 /// The built-in maps.
 pub(super) fn maps() -> MapFiles {
     let read = |texts: [&str; 2]| texts.map(|text| toml::from_str(text).unwrap());
-    MapFiles { inet_org_person: read([USER_MAP, GROUP_MAP]), active_directory: read([AD_USER_MAP, AD_GROUP_MAP]) }
+    MapFiles {
+        inet_org_person: read([USER_MAP, GROUP_MAP]),
+        active_directory: read([AD_USER_MAP, AD_GROUP_MAP]),
+        posix_group: toml::from_str(POSIX_GROUP_MAP).unwrap(),
+    }
 }
 
 pub(super) fn compile_with(
