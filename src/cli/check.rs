@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::directory::profile::Profile;
 use crate::directory::{Capabilities, Directory, Dn, Filter, SearchRequest, instant};
 use crate::http;
-use crate::ldap::LdapDirectory;
+use crate::ldap::{Contact, LdapDirectory, Role};
 use crate::mapping::{Active, Compiled, Mapping, ResourceMapping};
 use crate::resources::Resources;
 use crate::scim::Kind;
@@ -117,21 +117,34 @@ fn check_files(config: &Config, findings: &mut Findings) {
     }
 }
 
-async fn check_directory(config: Config, resources: Resources, findings: &mut Findings) {
-    let urls: Vec<String> = config.directory.urls.iter().map(ToString::to_string).collect();
+async fn check_directory(mut config: Config, resources: Resources, findings: &mut Findings) {
+    // One is enough to look, and one attempt to sign in shows whether the account is taken.
+    config.directory.connections = 1;
     let directory = match LdapDirectory::start(config.directory, Arc::new(Metrics::default())) {
         Ok(directory) => directory,
         Err(error) => return findings.say(Grade::Problem, &error),
     };
-    let capabilities = match directory.first_contact().await {
-        Ok(capabilities) => capabilities,
-        Err(trouble) => {
-            findings.say(Grade::Problem, &format!("the directory cannot be reached: {trouble}"));
-            return directory.close().await;
+    let mut reached = None;
+    for Contact { url, role, found, difference } in directory.contacts().await {
+        let name = match role {
+            Role::Provider => "the directory",
+            Role::Replica => "the replica",
+        };
+        match found {
+            Ok(capabilities) => {
+                findings.say(Grade::Good, &format!("signed in to {url} ({})", Profile::of(&capabilities).name));
+                if role == Role::Provider {
+                    reached.get_or_insert(capabilities);
+                }
+            }
+            Err(trouble) => findings.say(Grade::Problem, &format!("{name} cannot be reached: {url}: {trouble}")),
         }
-    };
+        if let Some(difference) = difference {
+            findings.say(Grade::Remark, &format!("{url} differs from the first: {difference}"));
+        }
+    }
+    let Some(capabilities) = reached else { return directory.close().await };
     let profile = Profile::of(&capabilities);
-    findings.say(Grade::Good, &format!("signed in to {} ({})", urls.join(", "), profile.name));
     check_controls(&capabilities, findings);
     match Mapping::compile(&config.mapping, &resources.registry, &resources.maps, &capabilities) {
         Ok(Compiled { mapping, remarks }) => {

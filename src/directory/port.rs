@@ -16,6 +16,16 @@ pub enum Scope {
     Subtree,
 }
 
+/// Who may answer a search, where a directory has several servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// The server that takes the writes: all that was written is seen.
+    #[default]
+    Provider,
+    /// One that follows it at a distance as well: what others wrote just now may be missing.
+    Replica,
+}
+
 /// A search.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
@@ -29,17 +39,26 @@ pub struct SearchRequest {
     pub attributes: Vec<String>,
     /// Entries it brings at most; 0 for no limit of ours.
     pub size_limit: u32,
+    /// Who may answer it.
+    pub source: Source,
 }
 
 impl SearchRequest {
     /// A search below a base without a limit.
     pub fn below(base: &Dn, filter: Filter, attributes: Vec<String>) -> Self {
-        Self { base: base.clone(), scope: Scope::Subtree, filter, attributes, size_limit: 0 }
+        Self { base: base.clone(), scope: Scope::Subtree, filter, attributes, size_limit: 0, source: Source::Provider }
     }
 
     /// A look at one entry.
     pub fn entry(dn: &Dn, attributes: Vec<String>) -> Self {
-        Self { base: dn.clone(), scope: Scope::Base, filter: Filter::everything(), attributes, size_limit: 0 }
+        let (base, filter) = (dn.clone(), Filter::everything());
+        Self { base, scope: Scope::Base, filter, attributes, size_limit: 0, source: Source::Provider }
+    }
+
+    /// The same, which a replica may answer: nothing will be written on the strength of it.
+    #[must_use]
+    pub fn from_replica(self) -> Self {
+        Self { source: Source::Replica, ..self }
     }
 }
 

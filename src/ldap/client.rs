@@ -1,28 +1,40 @@
 //! The directory port over the pool: every operation goes through one function, which times, counts and classifies it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use ldap3::controls::{Assertion, PagedResults, PostRead, RawControl};
+use ldap3::controls::{Assertion, Control, PagedResults, PostRead, RawControl};
 use ldap3::exop::PasswordModify;
-use ldap3::{Ldap, LdapResult, SearchOptions};
+use ldap3::{Ldap, LdapResult, ResultEntry, SearchOptions, SearchStream};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::budget::Went;
 use super::config::LdapConfig;
 use super::convert::Rest;
-use super::pool::Pool;
+use super::pool::{Contact, Pool};
 use super::{convert, tls};
 use crate::directory::profile::Profile;
 use crate::directory::{
-    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, Rdn, ResultCode, Scope, SearchRequest, SearchResult,
+    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, Rdn, ResultCode, Scope, SearchRequest,
+    SearchResult, Source,
 };
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 
 const ASSERTION: &str = "1.3.6.1.1.12";
 const POST_READ: &str = "1.3.6.1.1.13.2";
+
+/// An operation that takes longer makes us ask whether the server is still there.
+const LONG: Duration = Duration::from_millis(500);
+/// Over that time by so much an operation is left to itself, in case the library does not end it.
+const SLACK: Duration = Duration::from_millis(100);
+/// How often a read is sent, at most.
+const ATTEMPTS: u32 = 3;
+/// What a search of no more entries takes depends on the server rather than on the search.
+const FEW: usize = 20;
 
 /// A directory reached over LDAP.
 #[derive(Debug)]
@@ -44,6 +56,27 @@ enum Operation {
     Password,
 }
 
+/// What a search found, and what is missing of which of the entries.
+type Found = (SearchResult, Vec<(usize, Rest)>);
+
+/// What comes of an operation.
+trait Outcome {
+    /// Whether the time it takes tells how the server is.
+    fn is_ordinary(&self) -> bool;
+}
+
+impl Outcome for Found {
+    fn is_ordinary(&self) -> bool {
+        self.0.entries.len() <= FEW
+    }
+}
+
+impl Outcome for Vec<Control> {
+    fn is_ordinary(&self) -> bool {
+        true
+    }
+}
+
 impl Operation {
     fn name(self) -> &'static str {
         match self {
@@ -63,9 +96,9 @@ impl LdapDirectory {
     /// # Errors
     /// The certificates named in the configuration cannot be read.
     pub fn start(config: LdapConfig, metrics: Arc<Metrics>) -> Result<Self, String> {
-        let tls = tls::client_config(config.ca.as_deref())?;
+        let tls = tls::client_config(&config)?;
         let timeout = config.timeout;
-        let pool = Pool::start(config, tls, metrics.clone());
+        let pool = Pool::start(config, tls, &metrics);
         Ok(Self { capabilities: pool.capabilities(), pool, metrics, timeout })
     }
 
@@ -74,18 +107,9 @@ impl LdapDirectory {
         self.capabilities.clone()
     }
 
-    /// Waits for the first connection.
-    ///
-    /// # Errors
-    /// Why the first attempt failed; further ones are made all the same.
-    pub async fn first_contact(&self) -> Result<Arc<Capabilities>, String> {
-        let mut known = self.watch();
-        tokio::select! {
-            known = known.wait_for(Option::is_some) => {
-                known.ok().and_then(|known| known.clone()).ok_or_else(|| "the connections are closed".to_owned())
-            }
-            trouble = self.pool.first_trouble() => Err(trouble),
-        }
+    /// Waits until each server was tried once, and tells what came of it.
+    pub async fn contacts(&self) -> Vec<Contact> {
+        self.pool.contacts().await
     }
 
     /// Unbinds. Operations under way are lost, so this comes last.
@@ -97,34 +121,68 @@ impl LdapDirectory {
         self.capabilities.borrow().as_deref().is_some_and(|known| known.has_control(control))
     }
 
-    /// Runs one operation. What certainly was not sent goes to another connection; a read is also repeated once when its answer
-    /// was lost. A write is never repeated when it may have been done.
-    async fn perform<T>(
+    /// Runs one operation, with all it waits for, within the configured time. What certainly was not sent goes to another
+    /// connection or server; a read is also repeated when its answer was lost. A write is never repeated when it may have been
+    /// done.
+    async fn perform<T: Outcome>(
         &self,
         operation: Operation,
-        run: impl for<'a> Fn(&'a mut Ldap) -> BoxFuture<'a, Result<T, DirectoryError>> + Send + Sync,
-    ) -> Result<T, DirectoryError> {
+        mut source: Source,
+        run: impl for<'a> Fn(&'a mut Ldap, Instant) -> BoxFuture<'a, Result<T, DirectoryError>> + Send + Sync,
+    ) -> Result<(T, Source), DirectoryError> {
         let started = Instant::now();
+        let deadline = started + self.timeout;
+        let _writing = (operation != Operation::Search && self.pool.has_other_servers()).then(|| self.pool.writing());
         let mut lost = 0;
         let outcome = loop {
-            let link = match self.pool.link().await {
-                Ok(link) => link,
+            let way = match self.pool.way(source, deadline).await {
+                Ok(way) => way,
                 Err(error) => break Err(error),
             };
-            let mut ldap = link.handle();
-            let outcome = run(ldap.with_timeout(self.timeout)).await;
-            let again = match &outcome {
-                Err(DirectoryError::NotSent(_)) => started.elapsed() < self.timeout,
-                Err(DirectoryError::Unknown(_)) => {
-                    link.suspect();
-                    lost += 1;
-                    operation == Operation::Search && lost == 1 && started.elapsed() < self.timeout
-                }
-                Ok(_) | Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => false,
+            let mut ldap = way.link.handle();
+            ldap.with_timeout(deadline.saturating_duration_since(Instant::now()));
+            let sent = Instant::now();
+            let outcome = {
+                let running = timeout_at(deadline + SLACK, run(&mut ldap, deadline));
+                tokio::pin!(running);
+                let outcome = tokio::select! {
+                    outcome = &mut running => outcome,
+                    () = sleep(LONG.min(self.timeout / 4)) => {
+                        way.server.suspect();
+                        running.await
+                    }
+                };
+                outcome.unwrap_or_else(|_| Err(too_late()))
             };
-            if !again {
-                break outcome;
+            let took = sent.elapsed();
+            let went = match &outcome {
+                Ok(done) => Went::Well(done.is_ordinary().then_some(took)),
+                Err(DirectoryError::Refused { code, .. }) if means_overload(*code) => Went::Overloaded,
+                Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => Went::Well(None),
+                Err(DirectoryError::Unknown(_)) if Instant::now() >= deadline => Went::Overloaded,
+                Err(DirectoryError::NotSent(_) | DirectoryError::Unknown(_)) => Went::Nowhere,
+            };
+            way.place.leave(went);
+            let again = match &outcome {
+                Err(DirectoryError::NotSent(_)) => {
+                    way.link.give_up();
+                    true
+                }
+                Err(DirectoryError::Unknown(_)) => {
+                    way.link.suspect();
+                    lost += 1;
+                    operation == Operation::Search && lost < ATTEMPTS
+                }
+                Ok(_) | Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => {
+                    way.server.answered();
+                    false
+                }
+            };
+            if !again || Instant::now() >= deadline {
+                break outcome.map(|done| (done, way.source));
             }
+            // What a replica could not answer, the provider can.
+            source = Source::Provider;
             // The supervisor takes a dead connection out of its place; until then it is not worth asking again at once.
             tokio::task::yield_now().await;
         };
@@ -140,29 +198,29 @@ impl LdapDirectory {
     }
 
     /// A search, page by page where the directory gives no more at once; with what is missing of which of the entries.
-    async fn search_once(&self, request: &SearchRequest) -> Result<(SearchResult, Vec<(usize, Rest)>), DirectoryError> {
+    async fn search_once(&self, request: &SearchRequest) -> Result<(Found, Source), DirectoryError> {
         let scope = match request.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::Subtree => ldap3::Scope::Subtree,
         };
         let limit = i32::try_from(request.size_limit).unwrap_or(i32::MAX);
         let page = self.profile().page.filter(|page| scope == ldap3::Scope::Subtree && (limit == 0 || limit > *page));
-        let timeout = self.timeout;
         let parts = Arc::new((request.base.to_string(), request.filter.to_string(), request.attributes.clone()));
-        self.perform(Operation::Search, |ldap| {
+        self.perform(Operation::Search, request.source, |ldap, deadline| {
             let parts = parts.clone();
             Box::pin(async move {
                 let (base, filter, attributes) = &*parts;
                 let (mut found, mut missing) = (SearchResult::default(), Vec::new());
                 let mut cookie = Vec::new();
                 loop {
-                    ldap.with_timeout(timeout).with_search_options(SearchOptions::new().sizelimit(limit));
+                    ldap.with_timeout(deadline.saturating_duration_since(Instant::now()))
+                        .with_search_options(SearchOptions::new().sizelimit(limit));
                     if let Some(size) = page {
                         ldap.with_controls(RawControl::from(PagedResults { size, cookie: std::mem::take(&mut cookie) }));
                     }
                     let mut stream =
                         ldap.streaming_search(base, scope, filter, attributes.as_slice()).await.map_err(convert::failure)?;
-                    while let Some(item) = stream.next().await.map_err(convert::failure)? {
+                    while let Some(item) = next(&mut stream, deadline).await? {
                         // A referral to another server is passed over: our credentials are not for it.
                         if !item.is_ref() && !item.is_intermediate() {
                             let (entry, rest) = convert::ranged_entry(item.0)?;
@@ -193,7 +251,7 @@ impl LdapDirectory {
         loop {
             let Rest { attribute, from } = &rest;
             let request = SearchRequest::entry(&entry.dn, vec![format!("{attribute};range={from}-*")]);
-            let (found, missing) = self.search_once(&request).await?;
+            let ((found, missing), _) = self.search_once(&request).await?;
             // An entry that is gone by now has no more values.
             let Some(more) = found.entries.first() else { return Ok(()) };
             entry.push(attribute, more.values(attribute).iter().cloned());
@@ -233,8 +291,8 @@ impl LdapDirectory {
         if by_control {
             controls.push(PostRead::new(read_back.to_vec()));
         }
-        let done = self
-            .perform(operation, |ldap| {
+        let (done, _) = self
+            .perform(operation, Source::Provider, |ldap, _| {
                 ldap.with_controls(controls.clone());
                 let answer = send(ldap);
                 Box::pin(async move { answer.await.map_err(convert::failure).and_then(convert::result) })
@@ -268,6 +326,31 @@ impl LdapDirectory {
     }
 }
 
+/// The next item of a search; none after the deadline, however fast they come. The server is told to stop then.
+async fn next<'a>(
+    stream: &mut SearchStream<'a, String, &'a [String]>,
+    deadline: Instant,
+) -> Result<Option<ResultEntry>, DirectoryError> {
+    if Instant::now() < deadline
+        && let Ok(item) = timeout_at(deadline, stream.next()).await
+    {
+        return item.map_err(convert::failure);
+    }
+    let ldap = stream.ldap_handle();
+    let id = ldap.last_id();
+    let _ = ldap.with_timeout(SLACK / 2).abandon(id).await;
+    Err(too_late())
+}
+
+fn too_late() -> DirectoryError {
+    DirectoryError::Unknown("it took longer than the configured time".to_owned())
+}
+
+/// Whether a refusal means that the server has too much to do.
+fn means_overload(code: ResultCode) -> bool {
+    matches!(code, ResultCode::Busy | ResultCode::Unavailable | ResultCode::AdminLimitExceeded | ResultCode::TimeLimitExceeded)
+}
+
 #[async_trait]
 impl Directory for LdapDirectory {
     fn capabilities(&self) -> Option<Arc<Capabilities>> {
@@ -275,7 +358,12 @@ impl Directory for LdapDirectory {
     }
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
-        let (mut found, missing) = self.search_once(request).await?;
+        let ((mut found, mut missing), source) = self.search_once(request).await?;
+        // A replica may not have what was made just now, and another one may give the rest of a list in another order.
+        if source == Source::Replica && (found.entries.is_empty() || !missing.is_empty()) {
+            let request = SearchRequest { source: Source::Provider, ..request.clone() };
+            ((found, missing), _) = self.search_once(&request).await?;
+        }
         for (n, rest) in missing {
             if let Some(entry) = found.entries.get_mut(n) {
                 self.complete(entry, rest).await?;
@@ -331,15 +419,16 @@ impl Directory for LdapDirectory {
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
         let parts = Arc::new((dn.to_string(), Secret::new(password.to_owned())));
-        self.perform(Operation::Password, |ldap| {
+        self.perform(Operation::Password, Source::Provider, |ldap, _| {
             let parts = parts.clone();
             Box::pin(async move {
                 let request = PasswordModify { user_id: Some(&parts.0), old_pass: None, new_pass: Some(parts.1.expose()) };
                 let answer = ldap.extended(request).await.map_err(convert::failure)?;
-                convert::result(answer.1).map(|_| ())
+                convert::result(answer.1)
             })
         })
         .await
+        .map(|_| ())
     }
 
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {

@@ -11,20 +11,32 @@ use crate::secret::Secret;
 /// `[directory]`.
 #[derive(Debug, Clone)]
 pub struct LdapConfig {
-    /// `ldap://`, `ldaps://` or `ldapi://`, the preferred server first.
+    /// `ldap://`, `ldaps://` or `ldapi://`, the preferred server first. One at a time is written to.
     pub urls: Vec<Url>,
+    /// Servers that follow those and are asked for plain reads.
+    pub replicas: Vec<Url>,
+    /// How far a replica may be behind: for so long after a write nothing is read there.
+    pub replica_lag: Duration,
     /// Which vendor's rules hold.
     pub profile: ProfileChoice,
     /// StartTLS on `ldap://`.
     pub starttls: bool,
     /// PEM file of the authorities trusted for the directory; without it the system's.
     pub ca: Option<PathBuf>,
-    /// `None`: SASL EXTERNAL, on `ldapi://` only.
+    /// The certificate we show, over TLS.
+    pub client_certificate: Option<ClientCertificate>,
+    /// `None`: SASL EXTERNAL, over TLS by the client certificate, on `ldapi://` by the user of the operating system.
     pub bind: Option<Bind>,
-    /// Connections kept to a server; each carries many operations at once.
+    /// Connections kept to each server; each carries many operations at once.
     pub connections: usize,
-    /// For connecting and for one operation.
+    /// Operations under way at each server, at most.
+    pub max_operations: usize,
+    /// For connecting, and for one operation with everything it waits for.
     pub timeout: Duration,
+    /// How long a server may be silent before its work goes to the next.
+    pub probe_timeout: Duration,
+    /// For how long a preferred server must be healthy before work returns to it.
+    pub fail_back: Duration,
     /// An idle connection is asked for a sign of life this often.
     pub keepalive: Duration,
 }
@@ -36,6 +48,17 @@ pub struct Bind {
     pub dn: String,
     /// Its password.
     pub password: Secret,
+    /// The key of the configuration that gave it.
+    pub key: &'static str,
+}
+
+/// What we show a server that asks for a certificate: PEM files.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// `directory.client_certificate`, with those of the authorities between.
+    pub certificate: PathBuf,
+    /// `directory.client_private_key`.
+    pub private_key: PathBuf,
 }
 
 /// `directory.profile`.

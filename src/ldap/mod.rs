@@ -1,11 +1,17 @@
 //! A directory over LDAP. The only module that names the `ldap3` crate; it knows no SCIM.
 
+mod budget;
 mod client;
 mod config;
+mod connect;
 mod convert;
+mod difference;
 mod pool;
 mod probe;
+mod server;
+mod sign_in;
 mod tls;
 
 pub use client::LdapDirectory;
-pub use config::{Bind, LdapConfig, ProfileChoice};
+pub use config::{Bind, ClientCertificate, LdapConfig, ProfileChoice};
+pub use pool::{Contact, Role};

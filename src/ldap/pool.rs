@@ -1,277 +1,347 @@
-//! A few long-lived connections, each kept up by a supervisor of its own. A connection carries many operations at once, so
-//! nothing is checked out: a call takes the next one that is up.
+//! Which server does what. One at a time takes the writes and the reads they rest on, so that what was written is seen: the
+//! first of the list that works, until it fails; then the next. Plain reads may go to replicas.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, StdStream};
 use rustls::ClientConfig;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::budget::Place;
 use super::config::LdapConfig;
-use super::{convert, probe};
-use crate::directory::{Capabilities, DirectoryError};
+use super::difference::difference;
+use super::server::{Common, Health, Link, Server};
+use crate::directory::{Capabilities, DirectoryError, ResultCode, Source};
 use crate::telemetry::Metrics;
-
-/// The first pause after a failed attempt to connect; it doubles up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a call waits for a connection when none is up, so that a short interruption goes unnoticed.
 const GRACE: Duration = Duration::from_millis(1500);
+/// How long a preferred server may take for its first connection before another one begins.
+const HEAD_START: Duration = Duration::from_secs(1);
+/// Work returns to a preferred server in a moment without writes; after so many times as long at any moment.
+const AT_ANY_MOMENT: u32 = 10;
 
-/// One connection that is up.
-#[derive(Debug)]
-pub(super) struct Link {
-    ldap: Ldap,
-    suspect: Notify,
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// One of `directory.urls`.
+    Provider,
+    /// One of `directory.replicas`.
+    Replica,
 }
 
-impl Link {
-    /// A handle for one operation.
-    pub(super) fn handle(&self) -> Ldap {
-        self.ldap.clone()
-    }
-
-    /// Has the supervisor ask for a sign of life now, after an operation that was not answered.
-    pub(super) fn suspect(&self) {
-        self.suspect.notify_one();
-    }
+/// What came of the first attempt to reach a server.
+#[derive(Debug)]
+pub struct Contact {
+    /// Its address.
+    pub url: Url,
+    /// What it is for.
+    pub role: Role,
+    /// What it offers, or why it was not reached.
+    pub found: Result<Arc<Capabilities>, String>,
+    /// How it differs from the first one that was reached.
+    pub difference: Option<String>,
 }
 
-/// What supervisors and callers share.
+/// A connection to use and a place at its server.
 #[derive(Debug)]
-struct Shared {
-    config: LdapConfig,
-    tls: Arc<ClientConfig>,
-    metrics: Arc<Metrics>,
-    slots: Vec<ArcSwapOption<Link>>,
-    /// How many are up.
-    up: watch::Sender<usize>,
-    capabilities: watch::Sender<Option<Arc<Capabilities>>>,
-    /// Why the last attempt failed, or the last connection was lost.
-    trouble: watch::Sender<Option<String>>,
-    closed: CancellationToken,
+pub(super) struct Way {
+    pub(super) server: Arc<Server>,
+    pub(super) link: Arc<Link>,
+    pub(super) place: Place,
+    /// What the server is.
+    pub(super) source: Source,
 }
 
 /// The connections to the directory.
 #[derive(Debug)]
 pub(super) struct Pool {
-    shared: Arc<Shared>,
-    next: AtomicUsize,
-    supervisors: TaskTracker,
+    servers: Arc<Servers>,
+    tasks: TaskTracker,
 }
 
+#[derive(Debug)]
+struct Servers {
+    common: Arc<Common>,
+    providers: Vec<Arc<Server>>,
+    replicas: Vec<Arc<Server>>,
+    next: AtomicUsize,
+    started: Instant,
+    /// The provider that was chosen, by its number.
+    chosen: Mutex<Option<usize>>,
+    capabilities: watch::Sender<Option<Arc<Capabilities>>>,
+    writes: Mutex<Writes>,
+}
+
+/// Our own writes, which a replica may not have yet.
+#[derive(Debug, Default)]
+struct Writes {
+    under_way: usize,
+    last: Option<Instant>,
+}
+
+/// A write under way.
+#[derive(Debug)]
+pub(super) struct Writing(Arc<Servers>);
+
 impl Pool {
-    /// Starts the supervisors; returns at once.
-    pub(super) fn start(config: LdapConfig, tls: Arc<ClientConfig>, metrics: Arc<Metrics>) -> Self {
-        let shared = Arc::new(Shared {
-            slots: (0..config.connections.max(1)).map(|_| ArcSwapOption::empty()).collect(),
-            config,
-            tls,
-            metrics,
-            up: watch::Sender::new(0),
+    /// Starts connecting; returns at once.
+    pub(super) fn start(config: LdapConfig, tls: Arc<ClientConfig>, metrics: &Metrics) -> Self {
+        let several = config.urls.len() > 1;
+        let server = |url: &Url, replaceable| Server::new(url.clone(), &config, replaceable, metrics);
+        let providers: Vec<_> = config.urls.iter().map(|url| server(url, several)).collect();
+        let replicas: Vec<_> = config.replicas.iter().map(|url| server(url, true)).collect();
+        let common = Arc::new(Common { config, tls, changes: watch::Sender::new(0), closed: CancellationToken::new() });
+        let tasks = TaskTracker::new();
+        for server in providers.iter().chain(&replicas) {
+            server.start(&common, &tasks);
+        }
+        let servers = Arc::new(Servers {
+            common,
+            providers,
+            replicas,
+            next: AtomicUsize::new(0),
+            started: Instant::now(),
+            chosen: Mutex::new(None),
             capabilities: watch::Sender::new(None),
-            trouble: watch::Sender::new(None),
-            closed: CancellationToken::new(),
+            writes: Mutex::default(),
         });
-        let supervisors = TaskTracker::new();
-        for slot in 0..shared.slots.len() {
-            supervisors.spawn(supervise(shared.clone(), slot));
-        }
-        Self { shared, next: AtomicUsize::new(0), supervisors }
+        tasks.spawn(watch_over(servers.clone()));
+        Self { servers, tasks }
     }
 
-    /// What the directory offers, as it becomes known.
+    /// What the chosen provider offers, as it becomes known.
     pub(super) fn capabilities(&self) -> watch::Receiver<Option<Arc<Capabilities>>> {
-        self.shared.capabilities.subscribe()
+        self.servers.capabilities.subscribe()
     }
 
-    /// The next connection that is up, waiting a little if none is.
-    pub(super) async fn link(&self) -> Result<Arc<Link>, DirectoryError> {
-        if let Some(link) = self.any() {
-            return Ok(link);
+    /// A way to a server that may do it. Waits a little if none is up or all of them have enough to do.
+    pub(super) async fn way(&self, source: Source, deadline: Instant) -> Result<Way, DirectoryError> {
+        if source == Source::Replica
+            && let Some(way) = self.servers.to_replica()
+        {
+            return Ok(way);
         }
-        let mut up = self.shared.up.subscribe();
-        let wait = async {
-            loop {
+        let mut changes = self.servers.common.changes.subscribe();
+        let grace = deadline.min(Instant::now() + GRACE);
+        loop {
+            changes.borrow_and_update();
+            let Some((server, link)) = self.servers.provider() else {
                 // The sender lives as long as we do.
-                let _ = up.wait_for(|up| *up > 0).await;
-                if let Some(link) = self.any() {
-                    return link;
+                if timeout_at(grace, changes.changed()).await.is_err() {
+                    return Err(DirectoryError::NotSent(self.servers.trouble()));
                 }
-                let _ = up.changed().await;
+                continue;
+            };
+            let Some(place) = server.budget.place(deadline).await else {
+                let diagnostic = format!("{} has as many operations as it is given at once", server.url());
+                return Err(DirectoryError::Refused { code: ResultCode::Busy, diagnostic });
+            };
+            // While we waited for the place the connection may have gone.
+            if !link.is_given_up() {
+                return Ok(Way { server, link, place, source: Source::Provider });
             }
+        }
+    }
+
+    /// Whether there is a server that could lack what was written to another.
+    pub(super) fn has_other_servers(&self) -> bool {
+        self.servers.all().count() > 1
+    }
+
+    /// Notes a write, until the guard is dropped and for `directory.replica_lag` after that.
+    pub(super) fn writing(&self) -> Writing {
+        self.servers.writes.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        Writing(self.servers.clone())
+    }
+
+    /// Waits until every server was tried once.
+    pub(super) async fn contacts(&self) -> Vec<Contact> {
+        let mut changes = self.servers.common.changes.subscribe();
+        while self.servers.all().any(|(_, server)| server.health() == Health::Untried) {
+            if changes.changed().await.is_err() {
+                break;
+            }
+        }
+        let first = self.servers.all().find_map(|(_, server)| server.capabilities());
+        let contact = |(role, server): (Role, &Arc<Server>)| {
+            let found = server.capabilities().ok_or_else(|| server.trouble().to_string());
+            let difference = found.as_deref().ok().zip(first.as_deref()).and_then(|(one, other)| difference(one, other));
+            Contact { url: server.url().clone(), role, found, difference }
         };
-        timeout(GRACE.min(self.shared.config.timeout), wait).await.map_err(|_| DirectoryError::NotSent(self.trouble()))
-    }
-
-    fn any(&self) -> Option<Arc<Link>> {
-        let slots = &self.shared.slots;
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        (0..slots.len()).find_map(|n| slots.get(start.wrapping_add(n) % slots.len()).and_then(ArcSwapOption::load_full))
-    }
-
-    fn trouble(&self) -> String {
-        self.shared.trouble.borrow().clone().unwrap_or_else(|| "no connection has been made yet".to_owned())
-    }
-
-    /// The first thing that goes wrong.
-    pub(super) async fn first_trouble(&self) -> String {
-        let mut trouble = self.shared.trouble.subscribe();
-        // The sender lives as long as we do.
-        let _ = trouble.wait_for(Option::is_some).await;
-        self.trouble()
+        self.servers.all().map(contact).collect()
     }
 
     /// Unbinds every connection.
     pub(super) async fn close(&self) {
-        self.shared.closed.cancel();
-        self.supervisors.close();
-        self.supervisors.wait().await;
+        self.servers.common.closed.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.closed.cancel();
+        self.servers.common.closed.cancel();
     }
 }
 
-async fn supervise(shared: Arc<Shared>, slot: usize) {
-    let mut pause = FIRST_PAUSE;
-    while !shared.closed.is_cancelled() {
-        let attempt = tokio::select! {
-            attempt = connect(&shared) => attempt,
-            () = shared.closed.cancelled() => return,
+impl Servers {
+    fn all(&self) -> impl Iterator<Item = (Role, &Arc<Server>)> {
+        let providers = self.providers.iter().map(|server| (Role::Provider, server));
+        providers.chain(self.replicas.iter().map(|server| (Role::Replica, server)))
+    }
+
+    /// A replica that is up and has time, unless it could lack what we wrote.
+    fn to_replica(&self) -> Option<Way> {
+        if self.replicas.is_empty() || !self.is_quiet() {
+            return None;
+        }
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        (0..self.replicas.len()).find_map(|n| {
+            let server = self.replicas.get(start.wrapping_add(n) % self.replicas.len())?;
+            let (link, place) = (server.link()?, server.budget.try_place()?);
+            Some(Way { server: server.clone(), link, place, source: Source::Replica })
+        })
+    }
+
+    /// Whether everything that was written here has had the time to get to the other servers.
+    fn is_quiet(&self) -> bool {
+        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        writes.under_way == 0 && writes.last.is_none_or(|last| last.elapsed() >= self.common.config.replica_lag)
+    }
+
+    /// The chosen provider and one of its connections. Chooses another one where it is time to.
+    fn provider(&self) -> Option<(Arc<Server>, Arc<Link>)> {
+        let health: Vec<Health> = self.providers.iter().map(|server| server.health()).collect();
+        let now = Instant::now();
+        let may_return = |healthy: Duration| {
+            let fail_back = self.common.config.fail_back;
+            healthy >= fail_back && (self.is_quiet() || healthy >= fail_back * AT_ANY_MOMENT)
         };
-        match attempt {
-            Ok((ldap, driver)) => {
-                pause = FIRST_PAUSE;
-                keep(&shared, slot, ldap, driver).await;
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        let choice = choose(*chosen, &health, now, now.duration_since(self.started) < HEAD_START, may_return);
+        let server = choice.and_then(|choice| self.providers.get(choice))?;
+        let link = server.link()?;
+        if *chosen != choice {
+            *chosen = choice;
+            if self.providers.len() > 1 {
+                tracing::info!(server = %server.url(), "this server takes the writes from now on");
             }
-            Err(trouble) => {
-                tracing::warn!(slot, "no connection to the directory: {trouble}");
-                shared.trouble.send_replace(Some(trouble));
-                // Spread over half the pause, so that several gateways do not knock in step.
-                let jitter = f64::from(u32::try_from(slot % 8).unwrap_or_default()) / 16.0;
-                tokio::select! {
-                    () = sleep(pause.mul_f64(0.5 + jitter)) => {}
-                    () = shared.closed.cancelled() => return,
-                }
-                pause = (pause * 2).min(LAST_PAUSE);
+            for other in &self.providers {
+                other.metrics.chosen(Arc::ptr_eq(other, server));
             }
         }
-    }
-}
-
-/// Offers a connection to callers until it is lost or we close.
-async fn keep(shared: &Shared, slot: usize, ldap: Ldap, mut driver: JoinHandle<Result<(), LdapError>>) {
-    let link = Arc::new(Link { ldap, suspect: Notify::new() });
-    let Some(place) = shared.slots.get(slot) else { return };
-    place.store(Some(link.clone()));
-    shared.up.send_modify(|up| *up += 1);
-    shared.metrics.connections(1);
-    tracing::info!(slot, "connected to the directory");
-    let lost = loop {
-        tokio::select! {
-            ended = &mut driver => break match ended {
-                Ok(Ok(())) => "the server closed it".to_owned(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "an answer could not be read".to_owned(),
-            },
-            () = sleep(shared.config.keepalive) => {}
-            () = link.suspect.notified() => {}
-            () = shared.closed.cancelled() => break "we are closing".to_owned(),
-        }
-        let alive = link
-            .handle()
-            .with_timeout(shared.config.timeout.min(Duration::from_secs(3)))
-            .search("", Scope::Base, "(objectClass=*)", ["1.1"])
-            .await;
-        if let Err(error) = alive {
-            break format!("no sign of life: {error}");
-        }
-    };
-    place.store(None);
-    shared.up.send_modify(|up| *up -= 1);
-    shared.metrics.connections(-1);
-    if shared.closed.is_cancelled() {
-        let _ = link.handle().with_timeout(Duration::from_secs(1)).unbind().await;
-    } else {
-        tracing::warn!(slot, "a connection to the directory was lost: {lost}");
-        shared.trouble.send_replace(Some(lost));
-    }
-    driver.abort();
-}
-
-type Connection = (Ldap, JoinHandle<Result<(), LdapError>>);
-
-/// Connects to the first server that answers, in the configured order.
-async fn connect(shared: &Shared) -> Result<Connection, String> {
-    let mut troubles = Vec::new();
-    for url in &shared.config.urls {
-        match timeout(shared.config.timeout, connect_to(shared, url)).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(trouble)) => troubles.push(format!("{url}: {trouble}")),
-            Err(_) => troubles.push(format!("{url}: no answer within {:?}", shared.config.timeout)),
-        }
-    }
-    Err(troubles.join("; "))
-}
-
-async fn connect_to(shared: &Shared, url: &Url) -> Result<Connection, String> {
-    let config = &shared.config;
-    let mut settings = LdapConnSettings::new().set_config(shared.tls.clone()).set_starttls(config.starttls);
-    if url.scheme() != "ldapi" {
-        settings = settings.set_std_stream(StdStream::Tcp(tcp(url, config).await.map_err(|error| error.to_string())?));
-    }
-    let (connection, mut ldap) = LdapConnAsync::from_url_with_settings(settings, url).await.map_err(|error| error.to_string())?;
-    let driver = tokio::spawn(connection.drive());
-    let signed_in = async {
-        let answer = match &config.bind {
-            Some(bind) => ldap.simple_bind(&bind.dn, bind.password.expose()).await,
-            None => ldap.sasl_external_bind().await,
-        };
-        answer.map_err(convert::failure).and_then(convert::result).map_err(|error| format!("signing in: {error}"))?;
-        // Whoever comes first after all were down asks what the directory offers: it may have been changed meanwhile.
-        if *shared.up.borrow() == 0 {
-            let found = probe::capabilities(&mut ldap, config.profile).await.map_err(|error| error.to_string())?;
-            shared.capabilities.send_if_modified(|known| {
-                let changed = known.as_deref() != Some(&found);
+        // Within the lock, so that what is told last is what holds.
+        if let Some(found) = server.capabilities() {
+            self.capabilities.send_if_modified(|known| {
+                let changed = known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &found) && known != &found);
                 if changed {
-                    *known = Some(Arc::new(found));
+                    *known = Some(found);
                 }
                 changed
             });
         }
-        Ok(())
-    };
-    match signed_in.await {
-        Ok(()) => Ok((ldap, driver)),
-        Err(trouble) => {
-            driver.abort();
-            Err(trouble)
+        Some((server.clone(), link))
+    }
+
+    fn trouble(&self) -> String {
+        let of = |server: &Arc<Server>| format!("{}: {}", server.url(), server.trouble());
+        self.providers.iter().map(of).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let mut writes = self.0.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        writes.under_way = writes.under_way.saturating_sub(1);
+        writes.last = Some(Instant::now());
+    }
+}
+
+/// Which provider it is to be: the one it was as long as it is up, unless it is time to return to one before it; else the first
+/// that is up. In the beginning those before it are waited for a little.
+fn choose(
+    chosen: Option<usize>,
+    health: &[Health],
+    now: Instant,
+    beginning: bool,
+    may_return: impl Fn(Duration) -> bool,
+) -> Option<usize> {
+    let is_up = |health: &Health| matches!(health, Health::Up { .. });
+    if let Some(chosen) = chosen.filter(|chosen| health.get(*chosen).is_some_and(is_up)) {
+        let ready = |health: &Health| match health {
+            Health::Up { since } => may_return(now.saturating_duration_since(*since)),
+            Health::Untried | Health::Down => false,
+        };
+        return health.iter().take(chosen).position(ready).or(Some(chosen));
+    }
+    let first = health.iter().position(is_up)?;
+    let awaited = beginning && chosen.is_none() && health.iter().take(first).any(|health| *health == Health::Untried);
+    (!awaited).then_some(first)
+}
+
+/// Chooses when a server comes or goes, and returns to a preferred one; nobody has to ask for it. Tells where servers differ.
+async fn watch_over(servers: Arc<Servers>) {
+    let mut changes = servers.common.changes.subscribe();
+    let mut told: Vec<Option<Arc<Capabilities>>> = vec![None; servers.all().count()];
+    let pause = (servers.common.config.fail_back / 4).clamp(Duration::from_millis(50), Duration::from_secs(1));
+    loop {
+        changes.borrow_and_update();
+        servers.provider();
+        let known = servers.capabilities.borrow().clone();
+        for ((_, server), told) in servers.all().zip(&mut told) {
+            let found = server.capabilities();
+            if let (Some(found), Some(known)) = (found, &known)
+                && told.as_ref().is_none_or(|told| !Arc::ptr_eq(told, &found))
+            {
+                if let Some(difference) = difference(&found, known) {
+                    tracing::warn!(server = %server.url(), "it differs from the server that takes the writes: {difference}");
+                }
+                *told = Some(found);
+            }
+        }
+        tokio::select! {
+            gone = async { changes.changed().await.is_err() } => if gone { return },
+            () = sleep(pause), if servers.providers.len() > 1 => {}
+            () = servers.common.closed.cancelled() => return,
         }
     }
 }
 
-/// A TCP connection that sends at once and notices a dead peer; `ldap3` would set neither.
-async fn tcp(url: &Url, config: &LdapConfig) -> std::io::Result<std::net::TcpStream> {
-    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
-    let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
-    let stream = TcpStream::connect(format!("{host}:{port}")).await?;
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(config.keepalive).with_interval(Duration::from_secs(5)).with_retries(3);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    stream.into_std()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_up_is_chosen_and_kept_until_it_fails() {
+        let now = Instant::now();
+        let up = Health::Up { since: now };
+        let never = |_: Duration| false;
+        let (untried, down) = (Health::Untried, Health::Down);
+        assert_eq!(choose(None, &[down, up, up], now, false, never), Some(1));
+        assert_eq!(choose(Some(2), &[up, up, up], now, false, never), Some(2));
+        assert_eq!(choose(Some(2), &[up, up, down], now, false, never), Some(0));
+        assert_eq!(choose(Some(0), &[down, down, down], now, false, never), None);
+        // A preferred one gets a little time in the beginning, and only then.
+        assert_eq!(choose(None, &[untried, up], now, true, never), None);
+        assert_eq!(choose(None, &[down, up], now, true, never), Some(1));
+        assert_eq!(choose(None, &[untried, up], now, false, never), Some(1));
+    }
+
+    #[test]
+    fn work_returns_to_a_preferred_server_once_it_was_well_for_a_while() {
+        let started = Instant::now();
+        let now = started + Duration::from_mins(1);
+        let since = |seconds| Health::Up { since: started + Duration::from_secs(seconds) };
+        let half = |healthy: Duration| healthy >= Duration::from_secs(30);
+        assert_eq!(choose(Some(1), &[since(40), since(0)], now, false, half), Some(1));
+        assert_eq!(choose(Some(1), &[since(30), since(0)], now, false, half), Some(0));
+        assert_eq!(choose(Some(2), &[Health::Down, since(10), since(0)], now, false, half), Some(1));
+    }
 }

@@ -1,6 +1,7 @@
 //! GET /Users/{id}, GET /Groups/{id}.
 
 use super::{Context, Served, Service, error};
+use crate::directory::Source;
 use crate::scim::{Kind, Projection, ScimError};
 
 impl Service {
@@ -11,7 +12,7 @@ impl Service {
             return Err(error::not_found(kind, id));
         }
         let side = mapping.of(kind);
-        let entry = self.find(side, id, side.attributes(projection)).await?;
+        let entry = self.find_from(Source::Replica, side, id, side.attributes(projection)).await?;
         self.serve(cx, &mapping, side, &entry, projection).await
     }
 }

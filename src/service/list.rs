@@ -158,7 +158,7 @@ impl Service {
     }
 
     async fn search(&self, side: &ResourceMapping, filter: Search, attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
-        let request = SearchRequest::below(&side.base, filter, attributes);
+        let request = SearchRequest::below(&side.base, filter, attributes).from_replica();
         Ok(self.directory.search(&request).await.map_err(|e| error::refused(side, e))?.entries)
     }
 
@@ -177,7 +177,8 @@ impl Service {
             return Ok(None);
         }
         let attributes = if *exact { side.attributes(&query.projection) } else { side.attributes_for(query, &query.projection) };
-        let request = SearchRequest { size_limit: FEW, ..SearchRequest::below(&side.base, search.clone(), attributes) };
+        let request =
+            SearchRequest { size_limit: FEW, ..SearchRequest::below(&side.base, search.clone(), attributes).from_replica() };
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         if found.truncated {
             return Ok(None);

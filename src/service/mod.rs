@@ -24,7 +24,7 @@ pub use self::cursor::{CursorConfig, NoKey};
 use self::order::Orders;
 pub use self::replace::Omitted;
 use crate::clock::Clock;
-use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest};
+use crate::directory::{Directory, Dn, Entry, Filter, SearchRequest, Source};
 use crate::mapping::{Mapping, Names, ReadContext, ResourceMapping, Targets};
 use crate::membership::{CacheConfig, Home, MembershipCache};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
@@ -214,10 +214,22 @@ impl Service {
         Ok(Arc::new(Home::of(side, &entry)))
     }
 
-    /// Reads the entry of a resource.
+    /// Reads the entry of a resource, for something to be done with it.
     async fn find(&self, side: &ResourceMapping, id: &str, attributes: Vec<String>) -> Result<Entry, ScimError> {
+        self.find_from(Source::Provider, side, id, attributes).await
+    }
+
+    /// Reads the entry of a resource.
+    async fn find_from(
+        &self,
+        source: Source,
+        side: &ResourceMapping,
+        id: &str,
+        attributes: Vec<String>,
+    ) -> Result<Entry, ScimError> {
         let filter = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
-        let request = SearchRequest::below(&side.base, Filter::all([side.visible(), filter]), attributes);
+        let all = Filter::all([side.visible(), filter]);
+        let request = SearchRequest { source, ..SearchRequest::below(&side.base, all, attributes) };
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         let entry = found.entries.into_iter().next();
         if entry.is_none() {

@@ -36,6 +36,11 @@ struct DirectoryLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServerLabels {
+    server: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
     operation: &'static str,
 }
@@ -93,7 +98,11 @@ pub struct Metrics {
     tolerances: Family<ToleranceLabels, Counter>,
     directory_operations: Family<DirectoryLabels, Counter>,
     directory_seconds: Family<OperationLabels, Histogram>,
-    directory_connections: Gauge,
+    directory_connections: Family<ServerLabels, Gauge>,
+    directory_chosen: Family<ServerLabels, Gauge>,
+    directory_budget: Family<ServerLabels, Gauge>,
+    directory_in_flight: Family<ServerLabels, Gauge>,
+    directory_refusals: Family<ServerLabels, Counter>,
     certificate_expiry: Gauge<f64, AtomicU64>,
 }
 
@@ -110,7 +119,11 @@ impl Default for Metrics {
             tolerances: Family::default(),
             directory_operations: Family::default(),
             directory_seconds: Family::new_with_constructor(histogram),
-            directory_connections: Gauge::default(),
+            directory_connections: Family::default(),
+            directory_chosen: Family::default(),
+            directory_budget: Family::default(),
+            directory_in_flight: Family::default(),
+            directory_refusals: Family::default(),
             certificate_expiry: Gauge::default(),
         };
         let registry = &mut metrics.registry;
@@ -134,6 +147,14 @@ impl Default for Metrics {
             metrics.directory_seconds.clone(),
         );
         registry.register("directory_connections", "LDAP connections that are up", metrics.directory_connections.clone());
+        registry.register("directory_chosen", "1: the server that takes the writes", metrics.directory_chosen.clone());
+        registry.register("directory_budget", "Operations a server is given at once, at most", metrics.directory_budget.clone());
+        registry.register("directory_operations_in_flight", "Operations a server has", metrics.directory_in_flight.clone());
+        registry.register(
+            "directory_operations_refused",
+            "Operations that found no place in a server's budget",
+            metrics.directory_refusals.clone(),
+        );
         registry.register(
             "certificate_expiry_timestamp_seconds",
             "When the server's certificate ends, in seconds since 1970",
@@ -178,9 +199,17 @@ impl Metrics {
         self.directory_seconds.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
     }
 
-    /// Counts LDAP connections that came up or went down.
-    pub fn connections(&self, change: i64) {
-        self.directory_connections.inc_by(change);
+    /// The families of one directory server, by its address.
+    #[must_use]
+    pub fn server(&self, server: &str) -> ServerMetrics {
+        let labels = ServerLabels { server: server.into() };
+        ServerMetrics {
+            connections: self.directory_connections.get_or_create_owned(&labels),
+            chosen: self.directory_chosen.get_or_create_owned(&labels),
+            budget: self.directory_budget.get_or_create_owned(&labels),
+            in_flight: self.directory_in_flight.get_or_create_owned(&labels),
+            refusals: self.directory_refusals.get_or_create_owned(&labels),
+        }
     }
 
     /// Notes when the server's certificate ends, in seconds since 1970.
@@ -194,6 +223,45 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.registry);
         out
+    }
+}
+
+/// What is counted of one directory server.
+#[derive(Debug)]
+pub struct ServerMetrics {
+    connections: Gauge,
+    chosen: Gauge,
+    budget: Gauge,
+    in_flight: Gauge,
+    refusals: Counter,
+}
+
+impl ServerMetrics {
+    /// Counts a connection as up until the guard is dropped.
+    #[must_use]
+    pub fn connection(&self) -> CountGuard {
+        CountGuard::new(&self.connections)
+    }
+
+    /// Notes whether it is the one that is written to.
+    pub fn chosen(&self, chosen: bool) {
+        self.chosen.set(i64::from(chosen));
+    }
+
+    /// Notes how many operations it is given at once.
+    pub fn budget(&self, operations: usize) {
+        self.budget.set(i64::try_from(operations).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an operation as under way until the guard is dropped.
+    #[must_use]
+    pub fn in_flight(&self) -> CountGuard {
+        CountGuard::new(&self.in_flight)
+    }
+
+    /// Counts an operation that found no place.
+    pub fn refused(&self) {
+        self.refusals.inc();
     }
 }
 
@@ -226,6 +294,9 @@ mod tests {
         metrics.refused(Refusal::Expired);
         metrics.tolerated(&"ping".into(), "string-boolean");
         let guard = metrics.in_flight();
+        let server = metrics.server("ldaps://a:636");
+        server.budget(256);
+        let connection = server.connection();
         let text = metrics.text();
         for line in [
             "scimgate_requests_total{route=\"user\",method=\"GET\",client=\"ping\",status=\"200\"} 1",
@@ -233,12 +304,15 @@ mod tests {
             "scimgate_refusals_total{reason=\"expired\"} 1",
             "scimgate_tolerances_total{client=\"ping\",tolerance=\"string-boolean\"} 1",
             "scimgate_requests_in_flight 1",
+            "scimgate_directory_budget{server=\"ldaps://a:636\"} 256",
+            "scimgate_directory_connections{server=\"ldaps://a:636\"} 1",
             "scimgate_request_seconds_count{route=\"user\"} 1",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        drop(guard);
+        drop((guard, connection));
         assert!(metrics.text().contains("scimgate_requests_in_flight 0"));
+        assert!(metrics.text().contains("scimgate_directory_connections{server=\"ldaps://a:636\"} 0"));
     }
 }

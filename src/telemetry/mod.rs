@@ -6,4 +6,4 @@ mod metrics;
 
 pub use config::{LogConfig, LogFormat};
 pub use logging::init;
-pub use metrics::{Metrics, Refusal};
+pub use metrics::{CountGuard, Metrics, Refusal, ServerMetrics};

@@ -93,13 +93,14 @@ async fn the_gateway_is_alive_without_a_directory_and_ready_with_one() {
 
 #[tokio::test]
 async fn metrics_count_what_happened() {
-    let Fixture { gateway, scim, .. } = &Fixture::start().await;
+    let Fixture { gateway, scim, directory } = &Fixture::start().await;
     let ana = scim.new_user("ana").await;
     scim.get(&format!("/Users/{ana}")).await.expect(200);
     scim.get("/Users/nobody").await.error(404, "");
     scim.patch(&format!("/Users/{ana}"), json!([{ "op": "Replace", "path": "active", "value": "True" }])).await.expect(200);
 
-    until("all connections are up", async || gateway.measures("scimgate_directory_connections 4").await).await;
+    let connected = format!("scimgate_directory_connections{{server=\"{}\"}} 4", directory.url());
+    until("all connections are up", async || gateway.measures(&connected).await).await;
     let (status, text) = gateway.admin("/metrics").await;
 
     assert_eq!(status, 200);
