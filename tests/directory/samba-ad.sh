@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A private Samba domain controller, which stands for Active Directory: an empty domain and scimgate's account.
 #
-#   samba-ad.sh start DIR PORT   LDAPS on an address of its own, made from PORT; DIR/access says which, and who may sign in
+#   samba-ad.sh start DIR PORT   LDAPS on an address of its own, made from PORT; DIR/access says which, and who may sign in;
+#                                with CROWD=N in the environment N users and a group of all of them, cn=crowd, are there already
 #   samba-ad.sh stop DIR         ends it and removes DIR
 #
 # Everything it writes is in DIR. Samba takes no other ports than 389, 636, 3268 and 3269, for which it has to be root; but the
@@ -41,7 +42,7 @@ provision() {
 
 # The account may make, change and remove users in ou=people and groups in ou=groups, and is no administrator of any kind.
 organisation() {
-  "$python" - "$dir" "$suffix" "$1" <<'PYTHON' >"$dir/organisation.log" 2>&1 || stop "The domain refuses scimgate's account:" "$dir/organisation.log"
+  "$python" - "$dir" "$suffix" "$1" "${CROWD:-0}" <<'PYTHON' >"$dir/organisation.log" 2>&1 || stop "The domain refuses scimgate's account:" "$dir/organisation.log"
 import sys
 
 from samba.auth import system_session
@@ -51,7 +52,7 @@ from samba.sd_utils import SDUtils
 
 CLASSES = {"people": "bf967aba-0de6-11d0-a285-00aa003049e2", "groups": "bf967a9c-0de6-11d0-a285-00aa003049e2"}
 
-folder, suffix, password = sys.argv[1:]
+folder, suffix, password, crowd = sys.argv[1:]
 configuration = LoadParm()
 configuration.load(folder + "/etc/smb.conf")
 domain = SamDB(url=folder + "/private/sam.ldb", session_info=system_session(configuration), lp=configuration)
@@ -63,6 +64,17 @@ sid = domain.schema_format_value("objectSid", account["objectSid"][0]).decode()
 for branch, of_class in CLASSES.items():
     for right in [f"(OA;CI;CCDC;{of_class};;{sid})", f"(OA;CIIO;GA;;{of_class};{sid})"]:
         SDUtils(domain).dacl_add_ace(f"ou={branch},{suffix}", right)
+crowd = [f"member{n}" for n in range(int(crowd))]
+names = [f"cn={name}@example.com,ou=people,{suffix}" for name in crowd]
+# Within one transaction, for each costs as much as hundreds of entries.
+domain.transaction_start()
+for name, dn in zip(crowd, names):
+    domain.add({"dn": dn, "objectClass": "user", "userPrincipalName": f"{name}@example.com", "sAMAccountName": name,
+                "adminDescription": "scimgate"})
+if crowd:
+    domain.add({"dn": f"cn=crowd,ou=groups,{suffix}", "objectClass": "group", "groupType": "-2147483646",
+                "sAMAccountName": "crowd", "adminDescription": "scimgate", "member": names})
+domain.transaction_commit()
 PYTHON
 }
 

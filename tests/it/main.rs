@@ -10,6 +10,7 @@ mod cli;
 mod compression;
 mod connections;
 mod conversations;
+mod crowd;
 mod cursors;
 mod discovery;
 mod existing;

@@ -10,7 +10,8 @@ pub(super) const PROFILE: Profile = Profile {
     change_mark: "uSNChanged",
     created: "whenCreated",
     modified: "whenChanged",
-    entry_dn: Some("distinguishedName"),
+    // There is distinguishedName, but Samba has no index on it.
+    entry_dn: None,
     // rangeUpper of cn.
     longest_name: NameLimit::ValueChars(64),
     // ADS_UF_ACCOUNTDISABLE and ADS_UF_NORMAL_ACCOUNT ([MS-ADTS] section 2.2.16).

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::server::Server;
-use super::slapd::{ROOT, ROOT_PASSWORD, Slapd, SlapdOptions};
+use super::slapd::{self, ROOT, ROOT_PASSWORD, Slapd, SlapdOptions};
 use super::{Site, Vendor, sorted};
 use crate::support::site::Domain;
 
@@ -82,6 +82,23 @@ impl Directory {
         match Vendor::chosen() {
             Vendor::OpenLdap => Slapd::start(&SlapdOptions::default()).into(),
             vendor @ (Vendor::Ds389 | Vendor::ActiveDirectory) => Self::on(Server::find(vendor), vendor).await,
+        }
+    }
+
+    /// One of its own, with users `member0`, `member1` and so on, and the group `crowd` of all of them.
+    pub(crate) fn crowded(members: usize) -> Self {
+        match Vendor::chosen() {
+            Vendor::OpenLdap => {
+                let names = (0..members).map(|n| format!("member{n}"));
+                let mut options = SlapdOptions::with_users(names.clone());
+                options.entries.push_str(&slapd::group_ldif("crowd", names));
+                Slapd::start(&options).into()
+            }
+            vendor @ (Vendor::Ds389 | Vendor::ActiveDirectory) => {
+                let server = Server::start(vendor, members);
+                let (site, administrator, administrator_password) = server.access(vendor);
+                Self { site, administrator, administrator_password, keeper: Keeper::Server(server) }
+            }
         }
     }
 

@@ -23,16 +23,21 @@ impl Server {
         if let Some(folder) = std::env::var_os("SCIMGATE_TEST_SERVER") {
             return Self { folder: folder.into(), own: None };
         }
+        Self::start(vendor, 0)
+    }
+
+    /// A new one, with so many users and a group of all of them, where the script can make such.
+    pub(super) fn start(vendor: Vendor, crowd: usize) -> Self {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("server");
         let server = Self { folder, own: Some((parent, vendor)) };
         // Between the choice of a port and its use another program may take it.
         for _ in 0..5 {
             let port = free_port().to_string();
-            if server.run_script(&["start", server.path(), &port]) {
+            if server.run_script(&["start", server.path(), &port], crowd) {
                 return server;
             }
-            server.run_script(&["stop", server.path()]);
+            server.run_script(&["stop", server.path()], 0);
         }
         panic!("{} does not start a server", vendor.script());
     }
@@ -57,17 +62,17 @@ impl Server {
         self.folder.to_str().unwrap()
     }
 
-    fn run_script(&self, arguments: &[&str]) -> bool {
+    fn run_script(&self, arguments: &[&str], crowd: usize) -> bool {
         let Some((_, vendor)) = &self.own else { return false };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/directory").join(vendor.script());
-        Command::new(script).args(arguments).status().unwrap().success()
+        Command::new(script).args(arguments).env("CROWD", crowd.to_string()).status().unwrap().success()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if self.is_own() {
-            self.run_script(&["stop", self.path()]);
+            self.run_script(&["stop", self.path()], 0);
         }
     }
 }
