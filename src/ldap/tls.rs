@@ -1,5 +1,6 @@
 //! TLS towards the directory: always verified.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,15 +62,24 @@ pub(super) fn explain(error: &LdapError, config: &LdapConfig) -> String {
         );
     }
     let LdapError::Io { source } = error else { return error.to_string() };
+    let certificate = if config.client_certificate.is_none() {
+        "it may ask for a certificate: set directory.client_certificate and directory.client_private_key"
+    } else {
+        "it may not take directory.client_certificate: have it trust the authority that signed it"
+    };
     let Some(cause) = source.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {
-        return source.to_string();
+        // Some servers end the connection without a word when they miss a certificate.
+        return match source.kind() {
+            ErrorKind::UnexpectedEof => format!("it ended the connection when TLS began; {certificate}"),
+            _ => source.to_string(),
+        };
     };
     let trusted = match &config.ca {
         Some(path) => format!("directory.ca ({})", path.display()),
         None => "the system's store".to_owned(),
     };
     match cause {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => format!(
             "its certificate is not signed by an authority in {trusted}: set directory.ca to the PEM file of the authority that \
              signed it"
         ),
@@ -84,12 +94,7 @@ pub(super) fn explain(error: &LdapError, config: &LdapConfig) -> String {
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
         ) => format!("{cause}: renew its certificate, or set the clock of this machine"),
-        rustls::Error::AlertReceived(_) if config.client_certificate.is_none() => {
-            format!("{cause}: it may ask for a certificate; set directory.client_certificate and directory.client_private_key")
-        }
-        rustls::Error::AlertReceived(_) => {
-            format!("{cause}: it does not take directory.client_certificate; have it trust the authority that signed it")
-        }
+        rustls::Error::AlertReceived(_) => format!("{cause}; {certificate}"),
         other => other.to_string(),
     }
 }

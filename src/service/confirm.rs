@@ -34,7 +34,10 @@ impl Service {
     ) -> Result<Option<Entry>, DirectoryError> {
         match self.directory.modify(dn, changes, Some(assertion), read_back).await {
             // Only what names the entry still holds after the change, so the whole assertion is not asked again.
-            Err(DirectoryError::Unknown(reason)) => self.confirm(dn, changes, read_back, None, reason).await.map(Some),
+            Err(DirectoryError::Unknown(reason)) => {
+                let entry = self.confirm(dn, changes, read_back, None, reason).await?;
+                Ok((!read_back.is_empty()).then_some(entry))
+            }
             done => done,
         }
     }

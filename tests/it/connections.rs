@@ -13,32 +13,12 @@ async fn works(gateway: &Gateway) {
     gateway.client(KEY).post("/Users", user("ana")).await.expect(201);
 }
 
-/// Whether the gateway is not ready, and says this of the reason.
-async fn is_kept_out(gateway: &Gateway, reason: &str) {
-    until(&format!("the reason is told: {reason}"), async || {
-        let (status, text) = gateway.admin("/readyz").await;
-        status == 503 && text.contains(reason)
-    })
-    .await;
-    gateway.client(KEY).get("/Users").await.error(503, "");
-}
-
 #[tokio::test]
 async fn over_tls_the_directory_proves_who_it_is() {
     let slapd = Slapd::start(&with_tls());
     let trusting = GatewayOptions::default().set("directory.ca", &slapd.certificate());
 
     works(&Gateway::start(trusting, &slapd.tls_url()).await).await;
-}
-
-#[tokio::test]
-async fn a_directory_that_is_not_known_gets_no_password() {
-    let (slapd, other) = (Slapd::start(&with_tls()), Slapd::start(&with_tls()));
-    let trusting = |slapd: &Slapd| GatewayOptions::default().set("directory.ca", &slapd.certificate());
-
-    is_kept_out(&Gateway::start(trusting(&other), &slapd.tls_url()).await, "certificate").await;
-    let by_name = slapd.tls_url().replace("127.0.0.1", "localhost");
-    is_kept_out(&Gateway::start(trusting(&slapd), &by_name).await, "certificate").await;
 }
 
 #[tokio::test]
@@ -50,26 +30,10 @@ async fn a_plain_connection_can_be_made_safe_first() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_made_safe_is_not_used() {
-    let slapd = Slapd::start(&SlapdOptions::default());
-    let safe = GatewayOptions::default().set("directory.starttls", "true");
-
-    is_kept_out(&Gateway::start(safe, &slapd.url()).await, "directory").await;
-}
-
-#[tokio::test]
 async fn through_a_socket_no_password_is_needed() {
     let slapd = Slapd::start(&SlapdOptions::default());
 
     works(&Gateway::start(GatewayOptions::default().external(), &slapd.socket_url()).await).await;
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_told_to_the_administrator() {
-    let slapd = Slapd::start(&SlapdOptions::default());
-    let wrong = GatewayOptions::default().set("directory.bind_password", "guessed");
-
-    is_kept_out(&Gateway::start(wrong, &slapd.url()).await, "invalidCredentials").await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod account;
 mod active;
 mod auth;
 mod bulk;
@@ -22,6 +23,7 @@ mod groups;
 mod hostile;
 mod law;
 mod layering;
+mod lines;
 mod lists;
 mod members;
 mod names;
@@ -30,6 +32,7 @@ mod patch;
 mod posix;
 mod preconditions;
 mod rename;
+mod servers;
 mod service;
 mod strictness;
 mod tls;

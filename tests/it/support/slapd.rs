@@ -25,6 +25,7 @@ const POLICY: &str = include_str!("policy.ldif");
 
 /// What the directory is like.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of its configuration")]
 pub(crate) struct SlapdOptions {
     /// Whether it has scimgate's schema.
     pub(crate) schema: bool,
@@ -32,13 +33,19 @@ pub(crate) struct SlapdOptions {
     pub(crate) ppolicy: bool,
     /// Whether it speaks TLS.
     pub(crate) tls: bool,
+    /// The certificate that every client must show, as PEM.
+    pub(crate) clients: Option<String>,
     /// Entries beside the organisation's branches, as LDIF.
     pub(crate) entries: String,
+    /// The server that it follows, from which it gets all entries.
+    pub(crate) follows: Option<String>,
+    /// Whether what was acknowledged survives a power cut.
+    pub(crate) durable: bool,
 }
 
 impl Default for SlapdOptions {
     fn default() -> Self {
-        Self { schema: true, ppolicy: true, tls: false, entries: String::new() }
+        Self { schema: true, ppolicy: true, tls: false, clients: None, entries: String::new(), follows: None, durable: false }
     }
 }
 
@@ -52,6 +59,11 @@ impl SlapdOptions {
             )
         };
         Self { entries: names.into_iter().map(entry).collect(), ..Self::default() }
+    }
+
+    /// With what the server at this address has.
+    pub(crate) fn following(url: &str) -> Self {
+        Self { follows: Some(url.to_owned()), ..Self::default() }
     }
 }
 
@@ -84,6 +96,30 @@ pub(crate) fn group_dn(name: &str) -> String {
 
 impl Slapd {
     pub(crate) fn start(options: &SlapdOptions) -> Self {
+        let mut slapd = Self::prepare(options);
+        // Between the choice of a port and its use another program may take it.
+        for _ in 0..5 {
+            if slapd.launch() {
+                return slapd;
+            }
+            (slapd.port, slapd.tls_port) = (free_port(), free_port());
+        }
+        panic!("slapd does not start: {}", slapd.log());
+    }
+
+    /// Two that follow each other and take writes both.
+    pub(crate) fn pair(options: &SlapdOptions) -> (Self, Self) {
+        let (mut one, mut other) = (Self::prepare(options), Self::prepare(&SlapdOptions::following("")));
+        one.configure(&configuration(one.folder.path(), options, Some((1, &other.url()))));
+        other.configure(&configuration(other.folder.path(), options, Some((2, &one.url()))));
+        for slapd in [&mut one, &mut other] {
+            assert!(slapd.launch(), "slapd does not start: {}", slapd.log());
+        }
+        (one, other)
+    }
+
+    /// Everything but the process.
+    fn prepare(options: &SlapdOptions) -> Self {
         let vendor = Vendor::chosen();
         assert_eq!(vendor, Vendor::OpenLdap, "this test needs slapd: .config/nextest.toml leaves it out elsewhere");
         let folder = tempfile::tempdir().unwrap();
@@ -93,18 +129,20 @@ impl Slapd {
         if options.tls {
             certificate::make(folder.path());
         }
-        std::fs::write(folder.path().join("slapd.conf"), configuration(folder.path(), options)).unwrap();
-        let policy = if options.ppolicy { POLICY } else { "" };
-        load(folder.path(), &format!("{ORGANISATION}{policy}\n{}", options.entries));
-        let mut slapd = Self { folder, port: 0, tls_port: 0, tls: options.tls, child: None };
-        // Between the choice of a port and its use another program may take it.
-        for _ in 0..5 {
-            (slapd.port, slapd.tls_port) = (free_port(), free_port());
-            if slapd.launch() {
-                return slapd;
-            }
+        if let Some(clients) = &options.clients {
+            std::fs::write(folder.path().join("clients.crt"), clients).unwrap();
         }
-        panic!("slapd does not start: {}", slapd.log());
+        let slapd = Self { folder, port: free_port(), tls_port: free_port(), tls: options.tls, child: None };
+        slapd.configure(&configuration(slapd.folder.path(), options, None));
+        if options.follows.is_none() {
+            let policy = if options.ppolicy { POLICY } else { "" };
+            load(slapd.folder.path(), &format!("{ORGANISATION}{policy}\n{}", options.entries));
+        }
+        slapd
+    }
+
+    fn configure(&self, text: &str) {
+        std::fs::write(self.folder.path().join("slapd.conf"), text).unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -204,10 +242,20 @@ fn load(folder: &Path, entries: &str) {
     assert!(loaded.status.success(), "the entries were refused: {}", String::from_utf8_lossy(&loaded.stderr));
 }
 
-fn configuration(folder: &Path, options: &SlapdOptions) -> String {
+fn configuration(folder: &Path, options: &SlapdOptions, twin: Option<(u8, &str)>) -> String {
     let only = |wanted: bool, text: &str| if wanted { text.to_owned() } else { String::new() };
     let schema = format!("include \"{}/config/schema/scimgate.schema\"", env!("CARGO_MANIFEST_DIR"));
     let policy = "overlay ppolicy\nppolicy_default \"cn=default,ou=policies,dc=example,dc=com\"\nppolicy_use_lockout";
+    let provider = options.follows.as_deref().or(twin.map(|(_, url)| url));
+    let follow = |url: &str| {
+        // Each server's own overlay keeps memberOf.
+        let line = format!(
+            "syncrepl rid=001 provider=\"{url}\" type=refreshAndPersist searchbase=\"dc=example,dc=com\" retry=\"1 +\" \
+             exattrs=memberOf bindmethod=simple binddn=\"{ROOT}\" credentials=\"{ROOT_PASSWORD}\""
+        );
+        if twin.is_some() { format!("{line}\nmultiprovider on") } else { line }
+    };
+    let verify = format!("\nTLSCACertificateFile \"{}/clients.crt\"\nTLSVerifyClient demand", folder.display());
     format!(
         include_str!("slapd.conf"),
         folder = folder.display(),
@@ -216,7 +264,11 @@ fn configuration(folder: &Path, options: &SlapdOptions) -> String {
         tls = only(
             options.tls,
             &format!("TLSCertificateFile \"{0}/tls.crt\"\nTLSCertificateKeyFile \"{0}/tls.key\"", folder.display())
-        ),
+        ) + &only(options.clients.is_some(), &verify),
+        server_id = twin.map(|(number, _)| format!("serverID {number}")).unwrap_or_default(),
+        replication = provider.map(follow).unwrap_or_default(),
+        // A test that kills slapd does not cut the power of the machine.
+        durability = only(!options.durable, "dbnosync"),
         ppolicy_module = only(options.ppolicy, "moduleload ppolicy"),
         ppolicy_overlay = only(options.ppolicy, policy),
         root = ROOT,
