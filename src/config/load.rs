@@ -513,11 +513,13 @@ fn clients(sections: Vec<(String, Section<'_>)>) -> HashMap<Arc<str>, ClientPoli
             "keep" => Ok(Omitted::Keep),
             _ => Err("this must be \"clear\" or \"keep\"".to_owned()),
         });
+        let derive_missing = section.flag("derive_missing", false);
         section.finish();
         let policy = ClientPolicy {
             tolerances,
             group_patch: group_patch.unwrap_or_default(),
             put_omitted: put_omitted.unwrap_or_default(),
+            derive_missing,
         };
         (name.into(), policy)
     };

@@ -178,6 +178,7 @@ impl Gateway {
             client: client.clone(),
             request_id: request_id.clone(),
             dialect: Dialect { allowed: policy.tolerances, ..Dialect::strict() },
+            derive_missing: policy.derive_missing,
             if_match: None,
         };
         let deadline = tokio::time::Instant::now() + self.request_timeout;

@@ -12,11 +12,18 @@ pub struct ClientPolicy {
     pub group_patch: GroupPatchAnswer,
     /// What a PUT of a user does to what it leaves out.
     pub put_omitted: Omitted,
+    /// Whether a user's name and email address are made of other attributes where the directory has none.
+    pub derive_missing: bool,
 }
 
 impl Default for ClientPolicy {
     fn default() -> Self {
-        Self { tolerances: ToleranceSet::all(), group_patch: GroupPatchAnswer::default(), put_omitted: Omitted::default() }
+        Self {
+            tolerances: ToleranceSet::all(),
+            group_patch: GroupPatchAnswer::default(),
+            put_omitted: Omitted::default(),
+            derive_missing: false,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod active;
 mod change;
 mod compile;
 mod config;
+mod derived;
 mod filter;
 mod names;
 mod patch;

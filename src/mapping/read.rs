@@ -43,6 +43,7 @@ impl ResourceMapping {
         let lists = rules.iter().any(|rule| rule.item.is_some());
         let user_name = self.rules.iter().find(|rule| lists && rule.path.to_string() == "userName");
         wanted.extend(rules.into_iter().chain(user_name).map(|rule| rule.attribute.as_str()));
+        wanted.extend(self.sources(&wanted_path));
         let mut unique: Vec<String> = Vec::with_capacity(wanted.len());
         for name in wanted {
             if !unique.iter().any(|present| present.eq_ignore_ascii_case(name)) {

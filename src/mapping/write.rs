@@ -292,7 +292,7 @@ fn number(name: &str, range: &Range<u32>) -> u32 {
 }
 
 /// One `@` with something on both sides and no space or control character. More is for the mail system to say.
-fn is_email(text: &str) -> bool {
+pub(super) fn is_email(text: &str) -> bool {
     let sides =
         text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     sides && !text.chars().any(|c| c.is_whitespace() || c.is_control())

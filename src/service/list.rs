@@ -260,7 +260,7 @@ impl Service {
         let Asked { mapping, side, query, .. } = asked;
         // What all of them refer to is asked for together.
         let names = self.names(mapping, entries.iter().flat_map(|entry| side.references(entry)).collect()).await?;
-        let item = |entry| self.resource(&cx.base_url, mapping, side, (entry, &names), &query.projection);
+        let item = |entry| self.resource(cx, mapping, side, (entry, &names), &query.projection);
         let serving: Vec<_> = entries.iter().map(item).collect();
         stream::iter(serving).buffered(SIDE_BY_SIDE).try_collect().await
     }

@@ -57,6 +57,8 @@ pub struct Context {
     pub request_id: Arc<str>,
     /// Which oddities are accepted, and which were met.
     pub dialect: Dialect,
+    /// Whether a user's name and email address are made up where the directory has none.
+    pub derive_missing: bool,
     /// The versions of the resource that may be changed, if the client says.
     pub if_match: Option<IfMatch>,
 }
@@ -66,7 +68,7 @@ impl Context {
     fn single(&self) -> Self {
         let dialect = Dialect { used: ToleranceSet::none(), ..self.dialect };
         let (base_url, client, request_id) = (self.base_url.clone(), self.client.clone(), self.request_id.clone());
-        Self { base_url, client, request_id, dialect, if_match: None }
+        Self { base_url, client, request_id, dialect, derive_missing: self.derive_missing, if_match: None }
     }
 
     /// What a PUT with this body does to what it leaves out. A group has nothing else to leave out than its members and its
@@ -241,7 +243,7 @@ impl Service {
     /// An entry as the resource it is; `names` are those of what it refers to.
     async fn resource(
         &self,
-        base_url: &str,
+        cx: &Context,
         mapping: &Mapping,
         side: &ResourceMapping,
         (entry, names): (&Entry, &Names),
@@ -252,7 +254,10 @@ impl Service {
             Some(path) if projection.wants(&path) => Some(self.groups_of(mapping, &entry.dn).await?),
             _ => None,
         };
-        let resource = side.read(entry, ReadContext { base_url, names, groups: groups.as_ref() });
+        let mut resource = side.read(entry, ReadContext { base_url: &cx.base_url, names, groups: groups.as_ref() });
+        if cx.derive_missing {
+            side.complete(&mut resource);
+        }
         Ok(projection.apply(resource, &side.ty))
     }
 
@@ -306,7 +311,7 @@ impl Service {
         projection: &Projection,
     ) -> Result<Served, ScimError> {
         let names = self.names(mapping, side.references(entry)).await?;
-        let resource = self.resource(&cx.base_url, mapping, side, (entry, &names), projection).await?;
+        let resource = self.resource(cx, mapping, side, (entry, &names), projection).await?;
         let id = side.id(entry).map(|id| id.to_string()).unwrap_or_default();
         Ok(Served { location: side.location(&cx.base_url, &id), id, version: side.version(entry), resource })
     }

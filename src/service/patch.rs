@@ -26,7 +26,9 @@ impl Service {
         let side = mapping.of(kind);
         let nothing = Projection::Only(Vec::new());
         let projection = answer.projection().unwrap_or(&nothing);
+        let repeats = || cx.derive_missing && patch.operations.iter().any(|one| side.may_be_made(&one.target.path));
         match side.plan(patch)? {
+            Plan::Direct(_) if repeats() => {}
             Plan::Direct(changes) if !changes.is_empty() => {
                 let entry = self.patch_directly(cx, side, id, &changes, &side.attributes(projection)).await?;
                 self.orders.changed();

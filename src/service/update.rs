@@ -30,6 +30,9 @@ impl Service {
             let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
             let old = side.read(&entry, context);
             let mut new = next(&old, &mut cx.dialect)?;
+            if cx.derive_missing {
+                new = side.without_repeated(&old, new);
+            }
             match password_set {
                 // The operation is one of its own, so it goes first: it is what is likely to be refused. The entry is another
                 // after it, and may have been unlocked by it.

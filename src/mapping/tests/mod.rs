@@ -3,6 +3,7 @@
 
 mod change;
 mod compile;
+mod derived;
 mod filter;
 mod laws;
 mod model;
