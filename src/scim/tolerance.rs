@@ -37,6 +37,8 @@ tolerances! {
     ManagerAsString = "manager-as-string",
     /// Roles as strings.
     RolesAsStrings = "roles-as-strings",
+    /// A role whose `value` is the role once more, as JSON text.
+    RolesAsJson = "roles-as-json",
     /// `externalId eq jyoung`, without quotation marks.
     UnquotedFilterValue = "unquoted-filter-value",
     /// `emails eq "x"` meaning `emails.value`.
