@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::attr::BoundPath;
@@ -115,12 +116,38 @@ fn accept_list(attribute: &Attribute, place: &str, value: Value, dialect: &mut D
             }
             other => other,
         };
+        let item = if attribute.name == "roles" { role(item, dialect) } else { item };
         accepted.extend(accept_single(attribute, place, item, dialect)?);
     }
     one_primary(&mut accepted, dialect);
     // Of an item that was nothing but primary, nothing may be left.
     accepted.retain(|item| !is_unassigned(item));
     Ok(Some(Value::Array(accepted)).filter(|value| !is_unassigned(value)))
+}
+
+/// The role that Entra's `AppRoleAssignmentsComplex` writes as JSON text into `value`; any other as it is.
+fn role(mut item: Value, dialect: &mut Dialect) -> Value {
+    #[derive(Deserialize)]
+    struct Told {
+        value: String,
+        #[serde(rename = "displayName")]
+        display: Option<String>,
+    }
+    let told = |item: &Value| {
+        let text = item.get("value").and_then(Value::as_str).filter(|text| text.trim_start().starts_with('{'));
+        text.and_then(|text| serde_json::from_str::<Told>(text).ok())
+    };
+    // Each is shorter than the one around it.
+    while let Some(Told { value, display }) = told(&item)
+        && dialect.accept(Tolerance::RolesAsJson)
+        && let Some(object) = item.as_object_mut()
+    {
+        object.insert("value".to_owned(), value.into());
+        if let Some(display) = display.filter(|_| !object.contains_key("display")) {
+            object.insert("display".to_owned(), display.into());
+        }
+    }
+    item
 }
 
 /// RFC 7643 section 2.4 allows one primary item; some clients mark two that hold the same value.
@@ -251,6 +278,24 @@ mod tests {
                 { "department": "R&D", "manager": { "value": "m1" }, "costCenter": "7" },
         });
         assert_eq!(Value::Object(accepted.unwrap().into_map()), expected);
+    }
+
+    #[test]
+    fn a_role_is_found_in_json_text() {
+        let text = |value: &str| json!({ "id": "1", "value": value, "displayName": "Admins" }).to_string();
+        let roles = |items: Value| user(json!({ "userName": "a", "roles": items })).map(|user| user.map()["roles"].clone());
+        let admin = json!([{ "value": "Admin", "display": "Admins" }]);
+        assert_eq!(roles(json!([{ "value": text("Admin") }])), Ok(admin.clone()));
+        assert_eq!(roles(json!([text("Admin")])), Ok(admin.clone()));
+        assert_eq!(roles(json!([{ "value": text(&text("Admin")) }])), Ok(admin));
+        let own = json!([{ "value": text("Admin"), "display": "x", "primary": true }]);
+        assert_eq!(roles(own), Ok(json!([{ "value": "Admin", "display": "x", "primary": true }])));
+        for other in ["{", "{}", "{\"value\":7}", "[\"Admin\"]"] {
+            assert_eq!(roles(json!([{ "value": other }])), Ok(json!([{ "value": other }])), "{other}");
+        }
+        let body = json!({ "userName": "a", "roles": [{ "value": text("Admin") }] });
+        let strict = Resource::accept(body, &SchemaRegistry::builtin().user, &mut Dialect::strict()).unwrap();
+        assert_eq!(strict.map()["roles"], json!([{ "value": text("Admin") }]));
     }
 
     #[test]

@@ -19,6 +19,7 @@ const IN_NO_CONVERSATION: &[(Tolerance, &str)] = &[
         Tolerance::RolesAsStrings,
         "Entra sends them, but the mapping these are played with has no place for roles, so their form is not looked at",
     ),
+    (Tolerance::RolesAsJson, "the same, of Entra's AppRoleAssignmentsComplex"),
     (Tolerance::StringForComplexItem, "sent by scripts; of clients only roles are known to come as strings"),
 ];
 

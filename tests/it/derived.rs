@@ -9,7 +9,8 @@ use crate::support::{Client, Fixture, GatewayOptions, USER, each, id};
 async fn okta() -> (Fixture, Client, String) {
     let options = GatewayOptions::default().set("clients.okta.derive_missing", "true").key("okta", "of-okta", "");
     let fixture = Fixture::with_gateway(options).await;
-    let ana = json!({ "schemas": [USER], "userName": "ana@example.com", "displayName": "Ana Ruiz", "name": { "familyName": "Ruiz" } });
+    let ana =
+        json!({ "schemas": [USER], "userName": "ana@example.com", "displayName": "Ana Ruiz", "name": { "familyName": "Ruiz" } });
     let path = format!("/Users/{}", id(&fixture.scim.post("/Users", ana).await.expect(201)));
     let okta = fixture.gateway.client("of-okta");
     (fixture, okta, path)
@@ -40,7 +41,8 @@ async fn a_client_that_must_find_names_and_an_address_does() {
 #[tokio::test]
 async fn no_filter_finds_what_the_directory_does_not_have() {
     let (Fixture { scim, .. }, okta, _) = &okta().await;
-    for filter in ["name.givenName eq \"Ana\"", "emails eq \"ana@example.com\"", "emails[type eq \"work\"]", "name.givenName pr"] {
+    for filter in ["name.givenName eq \"Ana\"", "emails eq \"ana@example.com\"", "emails[type eq \"work\"]", "name.givenName pr"]
+    {
         assert_eq!(okta.find("/Users", filter).await["totalResults"], 0, "{filter}");
     }
     for filter in ["not (name.givenName pr)", "userName eq \"ana@example.com\" and name.familyName eq \"ruiz\""] {
