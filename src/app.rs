@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{AdminListener, AdminState};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, AuthorizationServer};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::directory::Capabilities;
@@ -69,9 +69,13 @@ impl App {
         let service = Service::new(directory.clone(), mapping.subscribe(), schemas, &config.service, clock.clone())
             .map_err(|error| StartError(error.to_string()))?;
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
-        let authenticator = Authenticator::new(config.auth, clock);
+        let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);
+        let server = config.auth.oauth.map(|oauth| AuthorizationServer::new(oauth, audience, clock.clone()).map(Arc::new));
+        let server = server.transpose().map_err(|error| StartError(error.to_string()))?;
+        let authenticator = Authenticator::new(config.auth.api_keys, server.clone(), clock);
         let limiter = RateLimiter::new(config.limits);
-        let gateway = Arc::new(Gateway::new(&config.server, service, authenticator, limiter, config.clients, metrics.clone()));
+        let gateway =
+            Arc::new(Gateway::new(&config.server, service, (authenticator, server), limiter, config.clients, metrics.clone()));
         let (closing, end) = (CancellationToken::new(), CancellationToken::new());
         let (connections, admin_connections) = (TaskTracker::new(), TaskTracker::new());
         tokio::spawn(listener.run(gateway.clone(), closing.clone(), connections.clone()));

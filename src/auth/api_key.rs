@@ -3,18 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
+use super::bearer::{self, Bearer};
 use super::{ApiKeyConfig, AuthScheme, Principal, Rejection, SchemeOutcome};
 
 /// The beginning of a key, by which people and secret scanners know it.
 const PREFIX: &str = "scimgate_";
-/// Longer tokens are none of ours.
-const LONGEST: usize = 4096;
 
 /// The configured keys.
 #[derive(Debug)]
@@ -40,18 +38,11 @@ impl ApiKeys {
 
 impl AuthScheme for ApiKeys {
     fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> SchemeOutcome {
-        let mut given = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = given.next() else { return SchemeOutcome::NotPresented };
-        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
-            return SchemeOutcome::NotPresented;
+        let token = match bearer::token(headers) {
+            Bearer::Absent => return SchemeOutcome::NotPresented,
+            Bearer::Malformed => return SchemeOutcome::Rejected(Rejection::Malformed),
+            Bearer::Token(token) => token,
         };
-        if !scheme.eq_ignore_ascii_case("Bearer") {
-            return SchemeOutcome::NotPresented;
-        }
-        let token = token.trim_matches(' ');
-        if given.next().is_some() || token.is_empty() || token.len() > LONGEST {
-            return SchemeOutcome::Rejected(Rejection::Malformed);
-        }
         match self.find(token) {
             None => SchemeOutcome::Rejected(Rejection::Unknown),
             Some(key) if key.expires.is_some_and(|end| end <= now) => SchemeOutcome::Rejected(Rejection::Expired),
@@ -96,8 +87,10 @@ impl std::fmt::Debug for GeneratedKey {
 mod tests {
     use std::sync::Arc;
 
+    use http::header::AUTHORIZATION;
+
     use super::*;
-    use crate::auth::{AuthConfig, Authenticator, Scopes};
+    use crate::auth::{Authenticator, Scopes};
     use crate::clock::Clock;
 
     #[derive(Debug)]
@@ -124,7 +117,7 @@ mod tests {
             key("ping", "new", None),
             key("okta", "gone", Some("2026-11-25T12:00:00Z")),
         ];
-        let authenticator = Authenticator::new(AuthConfig { api_keys: keys }, Arc::new(Noon));
+        let authenticator = Authenticator::new(keys, None, Arc::new(Noon));
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());

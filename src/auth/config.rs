@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::OAuthConfig;
 use super::scope::Scopes;
 
 /// `[auth]`.
@@ -11,6 +12,8 @@ use super::scope::Scopes;
 pub struct AuthConfig {
     /// In the file's order. Two keys may bear one name while a client moves from the old to the new.
     pub api_keys: Vec<ApiKeyConfig>,
+    /// The authorization server, if there is to be one.
+    pub oauth: Option<OAuthConfig>,
 }
 
 /// One `[[auth.api_keys]]`.

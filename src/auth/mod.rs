@@ -1,8 +1,12 @@
 //! Who asks, and what that one may do.
 
 mod api_key;
+mod bearer;
 mod config;
+mod oauth;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -12,6 +16,9 @@ use jiff::Timestamp;
 
 pub use api_key::{ApiKeys, GeneratedKey};
 pub use config::{ApiKeyConfig, AuthConfig};
+pub use oauth::{
+    AccessTokens, AuthorizationServer, Granted, OAuthClientConfig, OAuthConfig, OAuthError, TokenRequest, UnusableKey,
+};
 pub use scope::{Scope, Scopes, UnknownScope};
 
 use crate::clock::Clock;
@@ -68,9 +75,10 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// From the configuration.
-    pub fn new(config: AuthConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { schemes: vec![Box::new(ApiKeys::new(config.api_keys))], clock }
+    /// Over these keys, and the tokens of this server.
+    pub fn new(api_keys: Vec<ApiKeyConfig>, server: Option<Arc<AuthorizationServer>>, clock: Arc<dyn Clock>) -> Self {
+        let tokens = server.map(|server| Box::new(AccessTokens::new(server)) as Box<dyn AuthScheme>);
+        Self { schemes: tokens.into_iter().chain([Box::new(ApiKeys::new(api_keys)) as Box<dyn AuthScheme>]).collect(), clock }
     }
 
     /// Who asks.

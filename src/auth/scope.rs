@@ -74,9 +74,28 @@ impl Scopes {
         Self(0)
     }
 
+    /// What either allows.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether it allows this; writing allows reading.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
+    }
+}
+
+/// As OAuth lists scopes: words between spaces, without those that others include.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let included = |scope: Scope| match scope {
+            Scope::UsersRead => self.contains(Scope::UsersWrite),
+            Scope::GroupsRead => self.contains(Scope::GroupsWrite),
+            Scope::UsersWrite | Scope::GroupsWrite => false,
+        };
+        let words = Scope::ALL.into_iter().filter(|scope| self.contains(*scope) && !included(*scope));
+        f.write_str(&words.map(Scope::as_str).collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -41,7 +41,16 @@ impl Expiry {
     }
 }
 
-pub(super) fn new(name: &str, scopes: &[Scope], expires: Option<Expiry>) -> ExitCode {
+/// What the key is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// To be sent with every request, until it ends.
+    ApiKey(Option<Expiry>),
+    /// The secret of a client of the authorization server.
+    Client,
+}
+
+pub(super) fn new(name: &str, scopes: &[Scope], kind: Kind) -> ExitCode {
     if !is_client_name(name) {
         complain("--name takes up to 64 letters, digits, `-`, `_` and `.`\n");
         return ExitCode::from(2);
@@ -53,18 +62,28 @@ pub(super) fn new(name: &str, scopes: &[Scope], expires: Option<Expiry>) -> Exit
             return ExitCode::from(1);
         }
     };
-    let mut lines = format!("[[auth.api_keys]]\nname = \"{name}\"\nhash = \"{}\"\n", key.hash());
+    let hash = key.hash();
+    let (mut lines, shown) = match kind {
+        Kind::ApiKey(_) => {
+            (format!("[[auth.api_keys]]\nname = \"{name}\"\nhash = \"{hash}\"\n"), format!("Key: {}", key.expose()))
+        }
+        Kind::Client => (
+            format!("[[auth.oauth.clients]]\nid = \"{name}\"\nsecret_hash = \"{hash}\"\n"),
+            format!("Client ID: {name}\nClient secret: {}", key.expose()),
+        ),
+    };
     // Writing to a String cannot fail.
     if !scopes.is_empty() {
         let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
         let _ = writeln!(lines, "scopes = [{}]", scopes.join(", "));
     }
-    if let Some(date) = expires.and_then(|expires| expires.date(SystemClock.now())) {
+    if let Kind::ApiKey(Some(expires)) = kind
+        && let Some(date) = expires.date(SystemClock.now())
+    {
         let _ = writeln!(lines, "expires = {date}");
     }
     print(&format!(
-        "Key: {}\n\nPaste it into the identity provider now: it is not shown again. Add these lines to scimgate.toml:\n\n{lines}",
-        key.expose()
+        "{shown}\n\nPaste it into the identity provider now: it is not shown again. Add these lines to scimgate.toml:\n\n{lines}"
     ));
     ExitCode::SUCCESS
 }

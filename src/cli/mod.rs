@@ -69,6 +69,9 @@ enum KeyCommand {
         /// When it ends: in so many days, such as 90d, or on a date such as 2027-02-22
         #[arg(long, value_name = "WHEN")]
         expires: Option<key::Expiry>,
+        /// A client of the authorization server instead: its id is the name, the key its secret
+        #[arg(long, conflicts_with = "expires")]
+        client: bool,
     },
 }
 
@@ -78,7 +81,10 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(config) => serve::run(&config.path),
         Command::Check { config, offline } => check::run(&config.path, offline),
-        Command::Key { command: KeyCommand::New { name, scopes, expires } } => key::new(&name, &scopes, expires),
+        Command::Key { command: KeyCommand::New { name, scopes, expires, client } } => {
+            let kind = if client { key::Kind::Client } else { key::Kind::ApiKey(expires) };
+            key::new(&name, &scopes, kind)
+        }
         Command::Settings { config, json } => settings::run(&config.path, json),
     }
 }

@@ -33,6 +33,27 @@ fn base_url(config: &Config) -> String {
     format!("{url}{SCIM_PATH}")
 }
 
+/// Where tokens are granted, if they are.
+fn token_endpoint(config: &Config) -> Option<String> {
+    config.auth.oauth.as_ref().map(|oauth| format!("{}/oauth2/token", oauth.issuer))
+}
+
+/// The clients of the authorization server.
+fn clients(config: &Config) -> Vec<&str> {
+    let mut ids: Vec<&str> = config.auth.oauth.iter().flat_map(|oauth| &oauth.clients).map(|client| &*client.id).collect();
+    ids.dedup();
+    ids
+}
+
+/// How Ping may sign in: with a key that it sends, or with a token that it asks for.
+fn methods(config: &Config) -> &'static str {
+    match (config.auth.api_keys.is_empty(), config.auth.oauth.is_some()) {
+        (_, false) => "OAuth 2 Bearer Token",
+        (true, true) => "OAuth 2 Client Credentials",
+        (false, true) => "OAuth 2 Bearer Token (a key), or OAuth 2 Client Credentials",
+    }
+}
+
 fn user_attribute(rule: UserNameRule) -> &'static str {
     match rule {
         UserNameRule::Email => "Email Address",
@@ -48,7 +69,9 @@ fn document(config: &Config) -> serde_json::Value {
         "usersResource": "/Users",
         "groupsResource": if config.mapping.groups_sync { "/Groups" } else { "" },
         "scimVersion": "2.0",
-        "authenticationMethod": "OAuth 2 Bearer Token",
+        "authenticationMethod": methods(config),
+        "tokenEndpoint": token_endpoint(config),
+        "clientIds": clients(config),
         "authTypeHeader": "Bearer",
         "apiKeys": keys,
         "userFilterExpression": "userName Eq \"%s\"",
@@ -68,16 +91,25 @@ fn sheet(config: &Config) -> String {
             None => key.name.to_string(),
         })
         .collect();
+    let key = match keys.join(" or ") {
+        none if none.is_empty() => "not used with client credentials".to_owned(),
+        keys => format!("the key of {keys}, as `scimgate key new` printed it"),
+    };
+    let token_endpoint = token_endpoint(config);
+    let clients = match clients(config).join(" or ") {
+        none if none.is_empty() => "not used with an API key".to_owned(),
+        clients => format!("{clients}, and the secret as `scimgate key new --client` printed it"),
+    };
     let rows = [
         ("SCIM Base URL", base_url(config)),
         ("Users Resource", "/Users".to_owned()),
         ("Groups Resource", groups.to_owned()),
         ("SCIM Version", "2.0".to_owned()),
-        ("Authentication Method", "OAuth 2 Bearer Token".to_owned()),
-        ("OAuth Access Token", format!("the key of {}, as `scimgate key new` printed it", keys.join(" or "))),
+        ("Authentication Method", methods(config).to_owned()),
+        ("OAuth Access Token", key),
         ("Auth Type Header", "Bearer".to_owned()),
-        ("Token endpoint", "not used with an API key".to_owned()),
-        ("Client ID and Secret", "not used with an API key".to_owned()),
+        ("Token endpoint", token_endpoint.unwrap_or_else(|| "not used with an API key".to_owned())),
+        ("Client ID and Secret", clients),
         ("User Filter Expression", "userName Eq \"%s\"".to_owned()),
         ("User Identifier", "userName".to_owned()),
         ("Attribute mapping", format!("{} -> userName", user_attribute(config.mapping.user_name))),

@@ -16,7 +16,7 @@ use super::node::{self, Value};
 use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
-use crate::auth::{ApiKeyConfig, AuthConfig, Scope, Scopes, is_client_name};
+use crate::auth::{ApiKeyConfig, AuthConfig, OAuthClientConfig, OAuthConfig, Scope, Scopes, is_client_name};
 use crate::directory::{Dn, Vendor};
 use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
 use crate::ldap::{Bind, ClientCertificate, LdapConfig, ProfileChoice};
@@ -66,7 +66,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (user_side, user_extensions) = users(root.section("users"));
     let (groups, group_extensions) = groups(root.section("groups"));
     let provisioning = provisioning(root.section("provisioning"));
-    let auth = auth(root.section("auth"));
+    let auth = auth(root.section("auth"), server.public_url.as_deref());
     let clients = clients(root.named_sections("clients"));
     let service =
         ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
@@ -414,9 +414,10 @@ fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
     (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
 }
 
-fn auth(mut section: Section<'_>) -> AuthConfig {
+fn auth(mut section: Section<'_>, public_url: Option<&str>) -> AuthConfig {
     let keys = section.sections("api_keys");
-    if keys.is_empty() {
+    let oauth_section = section.section("oauth");
+    if keys.is_empty() && !oauth_section.is_present() {
         section.note(
             None,
             "api_keys",
@@ -424,29 +425,71 @@ fn auth(mut section: Section<'_>) -> AuthConfig {
         );
     }
     let api_keys = keys.into_iter().filter_map(api_key).collect();
+    let oauth = oauth(oauth_section, public_url);
     section.finish();
-    AuthConfig { api_keys }
+    AuthConfig { api_keys, oauth }
+}
+
+fn oauth(mut section: Section<'_>, public_url: Option<&str>) -> Option<OAuthConfig> {
+    if !section.is_present() {
+        section.finish();
+        return None;
+    }
+    if public_url.is_none() {
+        let what = "tokens name the URL that clients reach scimgate by: set server.public_url = \"https://scim.example.com\"";
+        section.note(None, "signing_key", what);
+    }
+    let signing_key = section.required_path("signing_key", "\"oauth.pem\"");
+    let former_keys = section.paths("former_keys");
+    let access_token_lifetime = section.duration("access_token_lifetime", 3600 * SECOND);
+    let clients = section.sections("clients");
+    if clients.is_empty() {
+        section.note(
+            None,
+            "clients",
+            "nobody could get a token: `scimgate key new --client --name ping` makes a client and prints the lines to add",
+        );
+    }
+    let clients = clients.into_iter().filter_map(oauth_client).collect();
+    section.finish();
+    let issuer = public_url?.to_owned();
+    Some(OAuthConfig { issuer, signing_key: signing_key?, former_keys, access_token_lifetime, clients })
+}
+
+fn oauth_client(mut section: Section<'_>) -> Option<OAuthClientConfig> {
+    let id = client_name(&mut section, "id");
+    let digest = digest_of(&mut section, "secret_hash");
+    let scopes = section.list("scopes", |text| text.parse::<Scope>().map_err(|error| error.to_string()));
+    section.finish();
+    let scopes = scopes.map_or_else(Scopes::all, |scopes| scopes.into_iter().collect());
+    Some(OAuthClientConfig { id: id?.into(), digest: digest?, scopes })
+}
+
+fn client_name(section: &mut Section<'_>, key: &'static str) -> Option<String> {
+    let place = section.place_of(key);
+    section.required(key, "\"ping\"").filter(|name| {
+        let good = is_client_name(name);
+        if !good {
+            section.note(place.as_ref(), key, "this must be up to 64 letters, digits, `-`, `_` and `.`");
+        }
+        good
+    })
+}
+
+fn digest_of(section: &mut Section<'_>, key: &'static str) -> Option<[u8; 32]> {
+    let place = section.place_of(key);
+    let text = section.required(key, "\"sha256:…\"")?;
+    let digest = digest(&text);
+    if digest.is_none() {
+        let what = "this must be \"sha256:\" and 64 hexadecimal digits, as `scimgate key new` prints it; never the key itself";
+        section.note(place.as_ref(), key, what);
+    }
+    digest
 }
 
 fn api_key(mut section: Section<'_>) -> Option<ApiKeyConfig> {
-    let place = section.place_of("name");
-    let name = section.required("name", "\"ping\"").filter(|name| {
-        let good = is_client_name(name);
-        if !good {
-            section.note(place.as_ref(), "name", "this must be up to 64 letters, digits, `-`, `_` and `.`");
-        }
-        good
-    });
-    let hash_place = section.place_of("hash");
-    let digest = section.required("hash", "\"sha256:…\"").and_then(|text| {
-        let digest = digest(&text);
-        if digest.is_none() {
-            let what =
-                "this must be \"sha256:\" and 64 hexadecimal digits, as `scimgate key new` prints it; never the key itself";
-            section.note(hash_place.as_ref(), "hash", what);
-        }
-        digest
-    });
+    let name = client_name(&mut section, "name");
+    let digest = digest_of(&mut section, "hash");
     let scopes = section.list("scopes", |text| text.parse::<Scope>().map_err(|error| error.to_string()));
     let expires = expires(&mut section);
     section.finish();

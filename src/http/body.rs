@@ -26,6 +26,16 @@ pub(super) async fn json(headers: &HeaderMap, body: Incoming, max: usize, depth:
     parse(&bytes, depth)
 }
 
+/// Reads a form (RFC 6749 section 3.2) of at most `max` bytes; the error says what is wrong with it.
+pub(super) async fn form(headers: &HeaderMap, body: Incoming, max: usize) -> Result<Bytes, &'static str> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") || is_coded(headers) {
+        return Err("Send the parameters as application/x-www-form-urlencoded.");
+    }
+    collect(headers, body, max).await.map_err(|_| "The form is too large, or ended before its announced end.")
+}
+
 /// Whether the body is compressed or otherwise coded (RFC 9110 section 8.4), which none is that is read here.
 pub(super) fn is_coded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));

@@ -16,7 +16,7 @@ use super::compression::{self, Accepted};
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
 use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
-use crate::auth::{Authenticator, Principal, Rejection, Scopes};
+use crate::auth::{Authenticator, AuthorizationServer, Principal, Rejection, Scopes};
 use crate::limit::RateLimiter;
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
 use crate::scim::{Dialect, ScimError};
@@ -42,14 +42,15 @@ pub struct Gateway {
     pub(super) service: Service,
     pub(super) metrics: Arc<Metrics>,
     authenticator: Authenticator,
-    limiter: RateLimiter,
+    pub(super) authorization_server: Option<Arc<AuthorizationServer>>,
+    pub(super) limiter: RateLimiter,
     clients: HashMap<Arc<str>, ClientPolicy>,
     public_url: Option<String>,
     pub(super) max_body: usize,
-    request_timeout: Duration,
+    pub(super) request_timeout: Duration,
     /// Writes under way, which outlive a client that goes away.
     writes: TaskTracker,
-    nobody: Arc<str>,
+    pub(super) nobody: Arc<str>,
 }
 
 /// A request that may be carried out.
@@ -70,7 +71,7 @@ impl Gateway {
     pub fn new(
         config: &HttpConfig,
         service: Service,
-        authenticator: Authenticator,
+        (authenticator, authorization_server): (Authenticator, Option<Arc<AuthorizationServer>>),
         limiter: RateLimiter,
         clients: HashMap<Arc<str>, ClientPolicy>,
         metrics: Arc<Metrics>,
@@ -79,6 +80,7 @@ impl Gateway {
             service,
             metrics,
             authenticator,
+            authorization_server,
             limiter,
             clients,
             public_url: config.public_url.clone(),
@@ -114,6 +116,7 @@ impl Gateway {
             Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
             // Nothing is done whose answer could not be read.
             Ok(_) if accepted == Accepted::Nothing => (self.nobody.clone(), response::not_acceptable()),
+            Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request).await,
             Ok(call) => self.clone().admit(call, request, peer, &request_id).await,
         };
         let mut answer = compression::compress(answer, accepted).await;

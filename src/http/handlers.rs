@@ -35,6 +35,8 @@ impl Gateway {
         let base = context.base_url.clone();
         match call {
             Call::ServiceProviderConfig => Ok(found(discovery::service_provider_config(&self.features(), &base))),
+            // Answered before there is anybody to admit.
+            Call::OAuth(_) => Err(ScimError::not_found("Nothing is served here.")),
             Call::OpenApi => Ok(found(openapi::document(&registry, &base))),
             Call::ResourceTypes => {
                 refuse_filter(query)?;
@@ -110,6 +112,20 @@ impl Gateway {
         }
     }
 
+    fn schemes(&self) -> Vec<AuthenticationScheme> {
+        let key = AuthenticationScheme {
+            kind: "oauthbearertoken",
+            name: "API key",
+            description: "An API key as a bearer token: Authorization: Bearer <key>",
+        };
+        let token = AuthenticationScheme {
+            kind: "oauth2",
+            name: "OAuth 2.0 client credentials",
+            description: "An access token of /oauth2/token as a bearer token; /.well-known/oauth-authorization-server has the rest",
+        };
+        std::iter::once(key).chain(self.authorization_server.is_some().then_some(token)).collect()
+    }
+
     fn features(&self) -> Features {
         Features {
             bulk_max_operations: self.service.budgets().bulk_operations,
@@ -123,11 +139,7 @@ impl Gateway {
                 max_page_size: self.service.budgets().max_results,
                 cursor_timeout: self.service.cursor_lifetime().as_secs(),
             }),
-            authentication_schemes: vec![AuthenticationScheme {
-                kind: "oauthbearertoken",
-                name: "API key",
-                description: "An API key as a bearer token: Authorization: Bearer <key>",
-            }],
+            authentication_schemes: self.schemes(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod gateway;
 mod handlers;
 mod listener;
+mod oauth;
 mod policy;
 mod response;
 mod route;

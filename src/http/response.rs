@@ -29,6 +29,13 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
     answer
 }
 
+/// A body that is not SCIM's.
+pub(super) fn plain_json(status: StatusCode, body: &Value) -> Answer {
+    let mut answer = json(status, body);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
 /// 204.
 pub(super) fn no_content() -> Answer {
     let mut answer = Response::new(Full::default());
@@ -72,7 +79,7 @@ pub(super) fn error(error: &ScimError) -> Answer {
 pub(super) fn unauthorized(rejection: Rejection) -> Answer {
     let (detail, challenge) = match rejection {
         Rejection::Missing => (
-            "Sign in with an API key: Authorization: Bearer <key>. In Ping choose OAuth 2 Bearer Token.",
+            "Sign in with an API key or an access token: Authorization: Bearer <key>. In Ping choose OAuth 2 Bearer Token.",
             "Bearer realm=\"scimgate\"",
         ),
         Rejection::Malformed => (
@@ -80,12 +87,13 @@ pub(super) fn unauthorized(rejection: Rejection) -> Answer {
             "Bearer realm=\"scimgate\", error=\"invalid_request\", error_description=\"expected: Bearer <key>\"",
         ),
         Rejection::Unknown => (
-            "This key is not known here. Check that it was pasted whole; `scimgate key new` makes another.",
-            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key is not known\"",
+            "This key or token is not known here. Check that it was pasted whole; `scimgate key new` makes another.",
+            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key or token is not known\"",
         ),
         Rejection::Expired => (
-            "This key has expired. `scimgate key new` makes another; both can be live while the client is changed over.",
-            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key has expired\"",
+            "This key or token has expired. A client gets another token by itself; `scimgate key new` makes another key, and both can be \
+             live while the client is changed over.",
+            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key or token has expired\"",
         ),
     };
     let mut answer = error(&ScimError::new(StatusCode::UNAUTHORIZED, detail));

@@ -10,6 +10,8 @@ use crate::scim::{Kind, ScimError};
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
+    /// An endpoint of the authorization server.
+    OAuth(Endpoint),
     OpenApi,
     ServiceProviderConfig,
     ResourceTypes,
@@ -26,6 +28,17 @@ pub(super) enum Call {
     Replace(Kind, String),
     Patch(Kind, String),
     Delete(Kind, String),
+}
+
+/// What the authorization server answers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// Grants tokens (RFC 6749 section 3.2).
+    Token,
+    /// The public keys (RFC 7517).
+    Keys,
+    /// What there is to know of it (RFC 8414).
+    Metadata,
 }
 
 /// Why there is no call.
@@ -49,7 +62,13 @@ impl Call {
         let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
         match segments.as_slice() {
             ["openapi.json"] if matches!(*method, Method::GET | Method::HEAD) => Ok(Self::OpenApi),
-            ["openapi.json"] => Err(NoCall::Method("GET")),
+            ["oauth2", "token"] if *method == Method::POST => Ok(Self::OAuth(Endpoint::Token)),
+            ["oauth2", "token"] => Err(NoCall::Method("POST")),
+            ["oauth2", "jwks"] if matches!(*method, Method::GET | Method::HEAD) => Ok(Self::OAuth(Endpoint::Keys)),
+            [".well-known", "oauth-authorization-server"] if matches!(*method, Method::GET | Method::HEAD) => {
+                Ok(Self::OAuth(Endpoint::Metadata))
+            }
+            ["openapi.json"] | ["oauth2", "jwks"] | [".well-known", "oauth-authorization-server"] => Err(NoCall::Method("GET")),
             ["scim", "v2", rest @ ..] => Self::below_base(method, rest),
             ["scim", "v1" | "v1.1", ..] => Err(not_found(
                 "This is a SCIM 2.0 service provider: choose SCIM version 2.0 in the client, with a base URL that ends with /scim/v2.",
@@ -102,6 +121,9 @@ impl Call {
     /// The endpoint, in metrics and logs.
     pub(super) fn route(&self) -> &'static str {
         match self {
+            Self::OAuth(Endpoint::Token) => "token",
+            Self::OAuth(Endpoint::Keys) => "jwks",
+            Self::OAuth(Endpoint::Metadata) => "authorization-server",
             Self::OpenApi => "openapi",
             Self::ServiceProviderConfig => "service-provider-config",
             Self::ResourceTypes | Self::ResourceType(_) => "resource-types",
@@ -121,13 +143,14 @@ impl Call {
     /// Whether it can be asked without a credential: how to sign in should be found without signing in (RFC 7643 section 5), and
     /// neither document tells anything of the directory's content.
     pub(super) fn is_public(&self) -> bool {
-        matches!(self, Self::ServiceProviderConfig | Self::OpenApi)
+        matches!(self, Self::ServiceProviderConfig | Self::OpenApi | Self::OAuth(_))
     }
 
     /// The permissions it needs, all of them.
     pub(super) fn scopes(&self) -> &'static [Scope] {
         match self {
-            Self::OpenApi
+            Self::OAuth(_)
+            | Self::OpenApi
             | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
@@ -152,7 +175,8 @@ impl Call {
     pub(super) fn is_write(&self) -> bool {
         match self {
             Self::Create(_) | Self::Replace(..) | Self::Patch(..) | Self::Delete(..) | Self::Bulk => true,
-            Self::OpenApi
+            Self::OAuth(_)
+            | Self::OpenApi
             | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
@@ -169,7 +193,8 @@ impl Call {
     pub(super) fn has_body(&self) -> bool {
         match self {
             Self::Create(_) | Self::Replace(..) | Self::Patch(..) | Self::Search(_) | Self::Bulk => true,
-            Self::OpenApi
+            Self::OAuth(_)
+            | Self::OpenApi
             | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
@@ -214,6 +239,7 @@ mod tests {
         assert_eq!(parse("DELETE", "/scim/v2/Users"), Err(NoCall::Method("GET, POST")));
         assert_eq!(parse("POST", "/scim/v2/Users/1"), Err(NoCall::Method("GET, PUT, PATCH, DELETE")));
         assert_eq!(parse("GET", "/scim/v2/Bulk"), Err(NoCall::Method("POST")));
+        assert_eq!(parse("GET", "/oauth2/token"), Err(NoCall::Method("POST")));
         for path in ["/", "/Users", "/scim/v2", "/scim/v2/users", "/scim/v2/Users/1/2", "/scim/v1/Users", "/scim/v2/Users/%ff"] {
             assert!(matches!(parse("GET", path), Err(NoCall::NotFound(_))), "{path}");
         }

@@ -28,6 +28,7 @@ mod lines;
 mod lists;
 mod members;
 mod names;
+mod oauth;
 mod passwords;
 mod patch;
 mod posix;

@@ -1,0 +1,54 @@
+//! Access tokens of our own as bearer tokens.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use super::AuthorizationServer;
+use super::keys::ACCESS_TOKEN;
+use crate::auth::bearer::{self, Bearer};
+use crate::auth::{AuthScheme, Principal, Rejection, SchemeOutcome, Scope, Scopes};
+
+/// Replicas' clocks may differ by so many seconds.
+const LEEWAY: i64 = 30;
+
+/// Accepts what the authorization server granted.
+#[derive(Debug)]
+pub struct AccessTokens(Arc<AuthorizationServer>);
+
+impl AccessTokens {
+    /// Of this server.
+    pub fn new(server: Arc<AuthorizationServer>) -> Self {
+        Self(server)
+    }
+}
+
+impl AuthScheme for AccessTokens {
+    fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> SchemeOutcome {
+        let Bearer::Token(token) = bearer::token(headers) else { return SchemeOutcome::NotPresented };
+        // What does not look like an access token may be an API key.
+        let header = jsonwebtoken::decode_header(token).ok();
+        let is_ours =
+            |header: &jsonwebtoken::Header| header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(ACCESS_TOKEN));
+        let Some(key_id) = header.filter(is_ours).and_then(|header| header.kid) else { return SchemeOutcome::NotPresented };
+        let Some(claims) = self.0.claims(&key_id, token) else { return SchemeOutcome::Rejected(Rejection::Unknown) };
+        let now = now.as_second();
+        if claims.exp.saturating_add(LEEWAY) <= now {
+            return SchemeOutcome::Rejected(Rejection::Expired);
+        }
+        if claims.iat.saturating_sub(LEEWAY) > now {
+            return SchemeOutcome::Rejected(Rejection::Unknown);
+        }
+        let Some((client, allowed)) = self.0.scopes_of(&claims.client_id) else {
+            return SchemeOutcome::Rejected(Rejection::Unknown);
+        };
+        let scopes: Scopes = claims
+            .scope
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .filter(|scope: &Scope| allowed.contains(*scope))
+            .collect();
+        SchemeOutcome::Accepted(Principal { client, scopes })
+    }
+}
