@@ -20,7 +20,7 @@ use crate::auth::{ApiKeyConfig, AuthConfig, OAuthClientConfig, OAuthConfig, Scop
 use crate::directory::{Dn, Vendor};
 use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
 use crate::ldap::{Bind, ClientCertificate, LdapConfig, ProfileChoice};
-use crate::limit::LimitConfig;
+use crate::limit::{LimitConfig, Rate, Rates};
 use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
 use crate::membership::CacheConfig;
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
@@ -59,7 +59,7 @@ impl Config {
 
 /// `None` where something that has no default is missing or wrong; the report says what.
 fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
-    let (limits, budgets, max_body) = limits(root.section("limits"));
+    let (mut limits, budgets, max_body) = limits(root.section("limits"));
     let server = server(root.section("server"), max_body);
     let admin = admin(root.section("admin"));
     let directory = directory(root.section("directory"), environment);
@@ -67,7 +67,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (groups, group_extensions) = groups(root.section("groups"));
     let provisioning = provisioning(root.section("provisioning"));
     let auth = auth(root.section("auth"), server.public_url.as_deref());
-    let clients = clients(root.named_sections("clients"));
+    let clients = clients(root.named_sections("clients"), &mut limits);
     let service =
         ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
     let log = log(root.section("log"));
@@ -532,8 +532,8 @@ fn expires(section: &mut Section<'_>) -> Option<Timestamp> {
     instant
 }
 
-fn clients(sections: Vec<(String, Section<'_>)>) -> HashMap<Arc<str>, ClientPolicy> {
-    let client = |(name, mut section): (String, Section<'_>)| {
+fn clients(sections: Vec<(String, Section<'_>)>, limits: &mut LimitConfig) -> HashMap<Arc<str>, ClientPolicy> {
+    let mut client = |(name, mut section): (String, Section<'_>)| {
         let mut tolerances = if section.flag("strict", false) { ToleranceSet::none() } else { ToleranceSet::all() };
         let named = |text: &str| {
             let found = Tolerance::ALL.iter().copied().find(|tolerance| tolerance.name() == text);
@@ -557,6 +557,10 @@ fn clients(sections: Vec<(String, Section<'_>)>) -> HashMap<Arc<str>, ClientPoli
             _ => Err("this must be \"clear\" or \"keep\"".to_owned()),
         });
         let derive_missing = section.flag("derive_missing", false);
+        let rates = rates(&mut section, limits.client);
+        if rates != limits.client {
+            limits.clients.insert(name.as_str().into(), rates);
+        }
         section.finish();
         let policy = ClientPolicy {
             tolerances,
@@ -566,14 +570,16 @@ fn clients(sections: Vec<(String, Section<'_>)>) -> HashMap<Arc<str>, ClientPoli
         };
         (name.into(), policy)
     };
-    sections.into_iter().map(client).collect()
+    sections.into_iter().map(&mut client).collect()
 }
 
 fn limits(mut section: Section<'_>) -> (LimitConfig, Budgets, usize) {
     let default = Budgets::default();
+    let default_rates = Rates { requests: Rate { per_second: 100, burst: 200 }, writes: Rate { per_second: 0, burst: 200 } };
     let rates = LimitConfig {
-        requests_per_second: section.number("requests_per_second", 100, 0),
-        burst: section.number("burst", 200, 1),
+        client: rates(&mut section, default_rates),
+        clients: HashMap::new(),
+        failures_per_minute: section.number("failures_per_minute", 60, 0),
     };
     let max_body = section.size("max_body", 8 << 20);
     let budgets = Budgets {
@@ -589,6 +595,20 @@ fn limits(mut section: Section<'_>) -> (LimitConfig, Budgets, usize) {
     };
     section.finish();
     (rates, budgets, max_body)
+}
+
+/// The rates of a client; what is not said is as by default.
+fn rates(section: &mut Section<'_>, default: Rates) -> Rates {
+    Rates {
+        requests: Rate {
+            per_second: section.number("requests_per_second", default.requests.per_second, 0),
+            burst: section.number("burst", default.requests.burst, 1),
+        },
+        writes: Rate {
+            per_second: section.number("writes_per_second", default.writes.per_second, 0),
+            burst: section.number("writes_burst", default.writes.burst, 1),
+        },
+    }
 }
 
 fn cache(mut section: Section<'_>) -> CacheConfig {

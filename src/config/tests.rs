@@ -32,14 +32,14 @@ fn the_example_is_valid_with_and_without_its_optional_lines() {
     // The file that holds the password is not here.
     let text = include_str!("../../config/scimgate.toml").replace("bind_password_file =", "bind_password =");
     let config = read(&text).unwrap();
-    assert_eq!((config.directory.connections, config.limits.burst), (4, 200));
+    assert_eq!((config.directory.connections, config.limits.client.requests.burst), (4, 200));
     let whole = text.lines().map(|line| line.strip_prefix("#:").unwrap_or(line)).collect::<Vec<_>>().join("\n");
     let all = read(&whole).unwrap();
     // The lines that may be left out show the defaults.
     assert_eq!(format!("{:?}", all.service.budgets), format!("{:?}", config.service.budgets));
     assert_eq!((all.server.drain, all.server.header_timeout), (config.server.drain, config.server.header_timeout));
     assert_eq!(format!("{:?}", all.service.cache), format!("{:?}", config.service.cache));
-    assert_eq!((all.limits.requests_per_second, all.mapping.active), (config.limits.requests_per_second, config.mapping.active));
+    assert_eq!((all.limits.client, all.mapping.active), (config.limits.client, config.mapping.active));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn variables_set_any_key() {
     ];
     let config = with_environment(&minimal(), &variables).unwrap();
     assert_eq!(config.server.listen.port(), 7777);
-    assert_eq!((config.limits.burst, config.mapping.groups_sync, config.directory.urls.len()), (7, false, 2));
+    assert_eq!((config.limits.client.requests.burst, config.mapping.groups_sync, config.directory.urls.len()), (7, false, 2));
     assert_eq!(config.directory.bind.unwrap().password.expose(), "1234");
     assert_eq!(config.mapping.users.object_classes.map(|classes| classes.len()), Some(2));
     assert_eq!(config.mapping.users.attributes, [("title".to_owned(), "description".to_owned())]);

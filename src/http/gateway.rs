@@ -116,7 +116,7 @@ impl Gateway {
             Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
             // Nothing is done whose answer could not be read.
             Ok(_) if accepted == Accepted::Nothing => (self.nobody.clone(), response::not_acceptable()),
-            Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request).await,
+            Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request, peer.address.ip()).await,
             Ok(call) => self.clone().admit(call, request, peer, &request_id).await,
         };
         let mut answer = compression::compress(answer, accepted).await;
@@ -148,23 +148,40 @@ impl Gateway {
             Ok(principal) => Some(principal),
             Err(Rejection::Missing) if call.is_public() => None,
             Err(rejection) => {
-                self.metrics.refused(refusal(rejection));
-                return (self.nobody.clone(), response::unauthorized(rejection));
+                return (self.nobody.clone(), self.unauthorized(rejection, peer));
             }
         };
         let client = principal.as_ref().map_or(&self.nobody, |principal| &principal.client).clone();
-        if let Err(exhausted) = self.limiter.check(&client) {
-            self.metrics.refused(Refusal::Rate);
-            return (client, response::too_many_requests(exhausted.retry_after));
-        }
+        let standing = match self.limiter.request(&client) {
+            Ok(standing) => standing,
+            Err(exhausted) => {
+                self.metrics.refused(Refusal::Rate);
+                return (client, response::too_many_requests(exhausted));
+            }
+        };
         let lacking = principal.as_ref().and_then(|principal| lacking(&call, principal));
         if let Some(scope) = lacking {
             self.metrics.refused(Refusal::Scope);
             return (client, response::forbidden(scope));
         }
         let scopes = principal.map_or_else(Scopes::none, |principal| principal.scopes);
-        let answer = self.carry_out(call, request, peer, (&client, scopes), request_id).await;
+        let mut answer = self.carry_out(call, request, peer, (&client, scopes), request_id).await;
+        if let Some(standing) = standing {
+            response::rate_limit(&mut answer, standing);
+        }
         (client, answer)
+    }
+
+    /// 401; after too many of them from one address 429, whatever was wrong.
+    fn unauthorized(&self, rejection: Rejection, peer: Peer) -> Answer {
+        self.metrics.refused(refusal(rejection));
+        // Who sends nothing guesses nothing.
+        if rejection != Rejection::Missing
+            && let Err(exhausted) = self.limiter.failure(peer.address.ip())
+        {
+            return response::too_many_failures(exhausted);
+        }
+        response::unauthorized(rejection)
     }
 
     async fn carry_out(
@@ -213,6 +230,20 @@ impl Gateway {
             None
         };
         let is_write = call.is_write();
+        let mut changes = None;
+        if is_write {
+            let operations = match call {
+                Call::Bulk => body.as_ref().map_or(1, operations),
+                _ => 1,
+            };
+            match self.limiter.writes(client, operations) {
+                Ok(standing) => changes = standing,
+                Err(exhausted) => {
+                    self.metrics.refused(Refusal::Rate);
+                    return response::too_many_writes(exhausted);
+                }
+            }
+        }
         let admitted = Admitted {
             call,
             query: head.uri.query().unwrap_or_default().to_owned(),
@@ -229,7 +260,11 @@ impl Gateway {
         } else {
             tokio::time::timeout_at(deadline, running).await
         };
-        done.unwrap_or_else(|_| response::error(&late(is_write)))
+        let mut answer = done.unwrap_or_else(|_| response::error(&late(is_write)));
+        if let Some(standing) = changes {
+            response::rate_limit(&mut answer, standing);
+        }
+        answer
     }
 
     /// The SCIM base as the client reaches it.
@@ -243,6 +278,12 @@ impl Gateway {
         let scheme = if secure { "https" } else { "http" };
         format!("{scheme}://{}{SCIM_PATH}", host.filter(is_host).unwrap_or("localhost"))
     }
+}
+
+/// How many operations a bulk request has; what it is otherwise is looked at later.
+fn operations(body: &Value) -> usize {
+    let lists = body.as_object().into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case("Operations"));
+    lists.filter_map(|(_, list)| list.as_array()).map(Vec::len).sum()
 }
 
 fn lacking(call: &Call, principal: &Principal) -> Option<crate::auth::Scope> {

@@ -1,5 +1,6 @@
 //! The endpoints of the authorization server. Their answers are OAuth's, not SCIM's.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::gateway::Gateway;
 use super::response::{self, Answer};
 use super::route::Endpoint;
 use crate::auth::{AuthorizationServer, OAuthError, TokenRequest};
+use crate::limit::Exhausted;
 use crate::scim::ScimError;
 use crate::telemetry::Refusal;
 
@@ -21,7 +23,12 @@ const LARGEST_FORM: usize = 16 << 10;
 
 impl Gateway {
     /// Answers at an endpoint of the authorization server; with the client's name, once it has proved it.
-    pub(super) async fn authorization(&self, endpoint: Endpoint, request: Request<Incoming>) -> (Arc<str>, Answer) {
+    pub(super) async fn authorization(
+        &self,
+        endpoint: Endpoint,
+        request: Request<Incoming>,
+        address: IpAddr,
+    ) -> (Arc<str>, Answer) {
         let nobody = self.nobody.clone();
         let Some(server) = &self.authorization_server else {
             let detail = "There is no authorization server here: use an API key, or have the administrator configure auth.oauth.";
@@ -30,11 +37,11 @@ impl Gateway {
         match endpoint {
             Endpoint::Metadata => (nobody, response::plain_json(StatusCode::OK, &server.metadata())),
             Endpoint::Keys => (nobody, response::plain_json(StatusCode::OK, &server.jwks())),
-            Endpoint::Token => self.token(server, request).await,
+            Endpoint::Token => self.token(server, request, address).await,
         }
     }
 
-    async fn token(&self, server: &AuthorizationServer, request: Request<Incoming>) -> (Arc<str>, Answer) {
+    async fn token(&self, server: &AuthorizationServer, request: Request<Incoming>, address: IpAddr) -> (Arc<str>, Answer) {
         let (head, incoming) = request.into_parts();
         let reading = body::form(&head.headers, incoming, LARGEST_FORM);
         let form = match tokio::time::timeout(self.request_timeout.min(Duration::from_secs(10)), reading).await {
@@ -43,19 +50,23 @@ impl Gateway {
             Err(_) => return (self.nobody.clone(), refused(OAuthError::InvalidRequest("The form did not arrive in time."))),
         };
         let granted = TokenRequest::parse(&head.headers, &form).and_then(|request| server.grant(&request));
-        let client = granted.as_ref().map_or(&self.nobody, |granted| &granted.client).clone();
-        if let Err(exhausted) = self.limiter.check(&client) {
-            self.metrics.refused(Refusal::Rate);
-            return (client, slow_down(exhausted.retry_after));
-        }
-        let answer = match granted {
-            Ok(granted) => response::plain_json(StatusCode::OK, &granted.to_body()),
+        match granted {
+            Ok(granted) => {
+                let answer = match self.limiter.request(&granted.client) {
+                    Ok(_) => response::plain_json(StatusCode::OK, &granted.to_body()),
+                    Err(exhausted) => {
+                        self.metrics.refused(Refusal::Rate);
+                        slow_down(exhausted)
+                    }
+                };
+                (granted.client, answer)
+            }
             Err(error) => {
                 self.metrics.refused(Refusal::Invalid);
-                refused(error)
+                let waits = self.limiter.failure(address).err();
+                (self.nobody.clone(), waits.map_or_else(|| refused(error), slow_down))
             }
-        };
-        (client, answer)
+        }
     }
 }
 
@@ -67,12 +78,17 @@ fn refused(error: OAuthError) -> Answer {
     answer
 }
 
-fn slow_down(seconds: u32) -> Answer {
+fn slow_down(exhausted: Exhausted) -> Answer {
     let body = json!({
         "error": "temporarily_unavailable",
-        "error_description": "This client asks for too much at once (limits.requests_per_second). Wait as long as Retry-After says.",
+        "error_description": "Too many requests or wrong secrets (limits.requests_per_second, limits.failures_per_minute). Wait as long as \
+                              Retry-After says.",
     });
     let mut answer = response::plain_json(StatusCode::TOO_MANY_REQUESTS, &body);
+    let seconds = match exhausted {
+        Exhausted::Until { retry_after } => retry_after,
+        Exhausted::Never { .. } => 1,
+    };
     response::set(&mut answer, RETRY_AFTER, &seconds.to_string());
     answer
 }

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use serde_json::Value;
 
 use crate::auth::{Rejection, Scope};
+use crate::limit::{Exhausted, Standing};
 use crate::scim::ScimError;
 use crate::service::Served;
 
@@ -138,9 +139,45 @@ pub(super) fn coded_body() -> Answer {
 }
 
 /// 429.
-pub(super) fn too_many_requests(retry_after: u32) -> Answer {
-    let detail = "This client sends more requests than it may (limits.requests_per_second). Wait as long as Retry-After says.";
-    error(&ScimError { retry_after: Some(retry_after), ..ScimError::new(StatusCode::TOO_MANY_REQUESTS, detail) })
+pub(super) fn too_many_requests(exhausted: Exhausted) -> Answer {
+    wait(exhausted, "This client sends more requests than it may (limits.requests_per_second).")
+}
+
+/// The same of changes.
+pub(super) fn too_many_writes(exhausted: Exhausted) -> Answer {
+    wait(exhausted, "This client changes more than it may (limits.writes_per_second).")
+}
+
+/// The same of attempts to sign in.
+pub(super) fn too_many_failures(exhausted: Exhausted) -> Answer {
+    wait(exhausted, "Too many wrong keys or tokens came from this address (limits.failures_per_minute).")
+}
+
+fn wait(exhausted: Exhausted, what: &str) -> Answer {
+    let (status, detail, retry_after) = match exhausted {
+        Exhausted::Until { retry_after } => {
+            (StatusCode::TOO_MANY_REQUESTS, format!("{what} Wait as long as Retry-After says."), Some(retry_after))
+        }
+        Exhausted::Never { most } => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("{what} It may have {most} at once; send fewer operations in one request."),
+            None,
+        ),
+    };
+    error(&ScimError { retry_after, ..ScimError::new(status, detail) })
+}
+
+/// How much of a budget is left (draft-ietf-httpapi-ratelimit-headers-10 sections 3 and 4).
+pub(super) fn rate_limit(answer: &mut Answer, standing: Standing) {
+    let Standing { name, quota, window, remaining, reset } = standing;
+    for (header, value) in [
+        ("ratelimit-policy", format!("\"{name}\";q={quota};w={window}")),
+        ("ratelimit", format!("\"{name}\";r={remaining};t={reset}")),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.headers_mut().append(HeaderName::from_static(header), value);
+        }
+    }
 }
 
 /// Sets a header. A value that cannot be one is left out: it holds what a client or a directory made up.

@@ -1,10 +1,33 @@
 //! How fast a client may go.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 /// `[limits]`, as far as it is about rates.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LimitConfig {
-    /// Requests a second for one client, on average; 0 turns the limit off.
-    pub requests_per_second: u32,
-    /// Requests at once beyond that average.
+    /// Of a client about which nothing else is said.
+    pub client: Rates,
+    /// Of those that have rates of their own, by name.
+    pub clients: HashMap<Arc<str>, Rates>,
+    /// Failed attempts to sign in a minute from one address before it is told to wait; 0 turns the limit off.
+    pub failures_per_minute: u32,
+}
+
+/// The rates of one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Of requests of any kind.
+    pub requests: Rate,
+    /// Of changes; a bulk request counts as many as it has operations.
+    pub writes: Rate,
+}
+
+/// A rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// On average; 0 turns the limit off.
+    pub per_second: u32,
+    /// At once, after a while without any.
     pub burst: u32,
 }

@@ -1,46 +1,174 @@
-//! How fast a client may go. One budget for each configured client, so the memory is bounded by the configuration.
+//! How fast a client may go, and how often an address may fail to sign in. The memory is bounded: by the configured clients, and
+//! by a cache of addresses.
 
 mod config;
 
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota};
+use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
+use governor::middleware::{StateInformationMiddleware, StateSnapshot};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota};
+use moka::sync::Cache;
 
-pub use config::LimitConfig;
+pub use config::{LimitConfig, Rate, Rates};
 
-/// The clients' budgets.
+/// Addresses whose failures are counted at once; those that failed longest ago are forgotten first.
+const ADDRESSES: u64 = 10_000;
+/// After so long without a failure an address is as good as new.
+const FORGOTTEN: Duration = Duration::from_mins(10);
+
+type Limiter = DefaultKeyedRateLimiter<Arc<str>, StateInformationMiddleware>;
+
+/// Every budget.
 #[derive(Debug)]
 pub struct RateLimiter {
-    /// `None`: no limit.
-    requests: Option<DefaultKeyedRateLimiter<Arc<str>>>,
+    client: Budgets,
+    clients: HashMap<Arc<str>, Budgets>,
+    failures: Option<(Quota, Cache<IpAddr, Arc<DefaultDirectRateLimiter>>)>,
     clock: DefaultClock,
 }
 
-/// The client has used up its budget.
+/// What a client has used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exhausted {
-    /// Whole seconds until there is some again; at least 1.
-    pub retry_after: u32,
+pub enum Exhausted {
+    /// Nothing is left for now.
+    Until {
+        /// Whole seconds until there is some again; at least 1.
+        retry_after: u32,
+    },
+    /// This asks for more at once than there ever is.
+    Never {
+        /// What there is at most.
+        most: u32,
+    },
+}
+
+/// How much of a budget is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What the budget is for.
+    pub name: &'static str,
+    /// What there is at most.
+    pub quota: u32,
+    /// Seconds in which all of it comes back.
+    pub window: u32,
+    /// What is left.
+    pub remaining: u32,
+    /// Seconds until it is whole again.
+    pub reset: u32,
+}
+
+/// A client's two budgets, or those of all clients of one kind.
+#[derive(Debug)]
+struct Budgets {
+    requests: Option<Budget>,
+    writes: Option<Budget>,
+}
+
+#[derive(Debug)]
+struct Budget {
+    name: &'static str,
+    rate: Rate,
+    limiter: Limiter,
+}
+
+impl Budgets {
+    fn new(rates: Rates) -> Self {
+        Self { requests: Budget::new("requests", rates.requests), writes: Budget::new("writes", rates.writes) }
+    }
+}
+
+impl Budget {
+    fn new(name: &'static str, rate: Rate) -> Option<Self> {
+        let per_second = NonZeroU32::new(rate.per_second)?;
+        let burst = NonZeroU32::new(rate.burst).unwrap_or(per_second);
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        let limiter = governor::RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>();
+        Some(Self { name, rate: Rate { burst: burst.get(), ..rate }, limiter })
+    }
+
+    fn take(&self, client: &Arc<str>, n: NonZeroU32, clock: &DefaultClock) -> Result<Standing, Exhausted> {
+        match self.limiter.check_key_n(client, n) {
+            Ok(Ok(state)) => Ok(self.standing(&state)),
+            Ok(Err(until)) => Err(Exhausted::Until { retry_after: wait(&until, clock) }),
+            Err(insufficient) => Err(Exhausted::Never { most: insufficient.0 }),
+        }
+    }
+
+    fn standing(&self, state: &StateSnapshot) -> Standing {
+        let Rate { per_second, burst } = self.rate;
+        let remaining = state.remaining_burst_capacity();
+        let reset = burst.saturating_sub(remaining).div_ceil(per_second);
+        Standing { name: self.name, quota: burst, window: burst.div_ceil(per_second), remaining, reset }
+    }
+}
+
+fn wait(until: &NotUntil<QuantaInstant>, clock: &DefaultClock) -> u32 {
+    let wait = until.wait_time_from(clock.now());
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
 }
 
 impl RateLimiter {
     /// With full budgets.
     pub fn new(config: LimitConfig) -> Self {
-        let quota = NonZeroU32::new(config.requests_per_second)
-            .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(config.burst).unwrap_or(rate)));
-        Self { requests: quota.map(governor::RateLimiter::keyed), clock: DefaultClock::default() }
+        let failures = NonZeroU32::new(config.failures_per_minute).map(|most| {
+            let addresses = Cache::builder().max_capacity(ADDRESSES).time_to_idle(FORGOTTEN).build();
+            (Quota::per_minute(most), addresses)
+        });
+        Self {
+            client: Budgets::new(config.client),
+            clients: config.clients.into_iter().map(|(name, rates)| (name, Budgets::new(rates))).collect(),
+            failures,
+            clock: DefaultClock::default(),
+        }
     }
 
-    /// Takes one request out of a client's budget.
-    pub fn check(&self, client: &Arc<str>) -> Result<(), Exhausted> {
-        let Some(limiter) = &self.requests else { return Ok(()) };
-        limiter.check_key(client).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Exhausted { retry_after: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
-        })
+    fn of(&self, client: &Arc<str>) -> &Budgets {
+        self.clients.get(client).unwrap_or(&self.client)
+    }
+
+    /// Takes one request out of a client's budget. `None`: there is no limit.
+    ///
+    /// # Errors
+    /// It is used up.
+    pub fn request(&self, client: &Arc<str>) -> Result<Option<Standing>, Exhausted> {
+        let budget = self.of(client).requests.as_ref();
+        budget.map(|budget| budget.take(client, NonZeroU32::MIN, &self.clock)).transpose()
+    }
+
+    /// Takes so many changes out of a client's budget, all or none.
+    ///
+    /// # Errors
+    /// There are not so many left, or never.
+    pub fn writes(&self, client: &Arc<str>, operations: usize) -> Result<Option<Standing>, Exhausted> {
+        let n = u32::try_from(operations).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        self.of(client).writes.as_ref().map(|budget| budget.take(client, n, &self.clock)).transpose()
+    }
+
+    /// Notes that somebody at this address failed to sign in. Who signs in well from there is not held up by it.
+    ///
+    /// # Errors
+    /// It has failed too often: the answer is to wait, whatever the reason was.
+    pub fn failure(&self, address: IpAddr) -> Result<(), Exhausted> {
+        let Some((quota, addresses)) = &self.failures else { return Ok(()) };
+        let limiter = addresses.get_with(network(address), || Arc::new(governor::RateLimiter::direct(*quota)));
+        limiter.check().map_err(|until| Exhausted::Until { retry_after: wait(&until, &self.clock) })
+    }
+}
+
+/// Who has one address of IPv6 has all that begin with the same 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => IpAddr::V4(v4),
+            None => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64))),
+        },
     }
 }
 
@@ -48,20 +176,54 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_client_has_a_budget_of_its_own() {
-        // So slow that nothing comes back while the test runs.
-        let limiter = RateLimiter::new(LimitConfig { requests_per_second: 1, burst: 3 });
-        let (ping, okta): (Arc<str>, Arc<str>) = ("ping".into(), "okta".into());
-        let granted = (0..10).filter(|_| limiter.check(&ping).is_ok()).count();
-        assert!((3..=4).contains(&granted), "{granted}");
-        assert_eq!(limiter.check(&ping), Err(Exhausted { retry_after: 1 }));
-        assert!(limiter.check(&okta).is_ok());
+    /// So slow that nothing comes back while a test runs.
+    fn slow(burst: u32) -> Rate {
+        Rate { per_second: 1, burst }
+    }
+
+    const OFF: Rate = Rate { per_second: 0, burst: 1 };
+
+    fn limiter(requests: Rate, writes: Rate) -> RateLimiter {
+        let own = Rates { requests: slow(1), writes: OFF };
+        RateLimiter::new(LimitConfig {
+            client: Rates { requests, writes },
+            clients: HashMap::from([("slow".into(), own)]),
+            failures_per_minute: 3,
+        })
     }
 
     #[test]
-    fn zero_turns_the_limit_off() {
-        let limiter = RateLimiter::new(LimitConfig { requests_per_second: 0, burst: 1 });
-        assert!((0..1000).all(|_| limiter.check(&"ping".into()).is_ok()));
+    fn each_client_has_a_budget_of_its_own() {
+        let limiter = limiter(slow(100), OFF);
+        let (ping, okta): (Arc<str>, Arc<str>) = ("ping".into(), "okta".into());
+        let granted = (0..200).filter(|_| limiter.request(&ping).is_ok()).count();
+        assert!((100..=101).contains(&granted), "{granted}");
+        assert_eq!(limiter.request(&ping), Err(Exhausted::Until { retry_after: 1 }));
+        let standing = limiter.request(&okta).unwrap().unwrap();
+        assert_eq!(standing, Standing { name: "requests", quota: 100, window: 100, remaining: 99, reset: 1 });
+        assert!(limiter.request(&"slow".into()).is_ok() && limiter.request(&"slow".into()).is_err());
+    }
+
+    #[test]
+    fn a_bulk_request_counts_its_operations() {
+        let limiter = limiter(OFF, slow(100));
+        let ping: Arc<str> = "ping".into();
+        assert_eq!(limiter.writes(&ping, 101), Err(Exhausted::Never { most: 100 }));
+        assert_eq!(limiter.writes(&ping, 60).unwrap().unwrap().remaining, 40);
+        assert!(matches!(limiter.writes(&ping, 60), Err(Exhausted::Until { retry_after: 1.. })));
+        assert!(limiter.writes(&ping, 40).is_ok());
+        assert!((0..1000).all(|_| limiter.request(&ping) == Ok(None)));
+    }
+
+    #[test]
+    fn an_address_that_fails_is_told_to_wait_and_no_other() {
+        let limiter = limiter(OFF, OFF);
+        let failures = |address: &str| (0..10).filter(|_| limiter.failure(address.parse().unwrap()).is_ok()).count();
+        assert_eq!(failures("192.0.2.1"), 3);
+        assert_eq!(failures("::ffff:192.0.2.1"), 0);
+        assert_eq!(failures("192.0.2.2"), 3);
+        assert_eq!(failures("2001:db8::1"), 3);
+        assert_eq!(failures("2001:db8::2:0:0:1"), 0);
+        assert_eq!(failures("2001:db8:0:1::1"), 3);
     }
 }

@@ -24,6 +24,7 @@ mod groups;
 mod hostile;
 mod law;
 mod layering;
+mod limits;
 mod lines;
 mod lists;
 mod members;
