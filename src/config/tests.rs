@@ -85,6 +85,26 @@ fn what_would_expose_a_secret_is_refused() {
 }
 
 #[test]
+fn a_certificate_signs_in_where_tls_carries_it() {
+    let account = "bind_dn = \"cn=a\"\nbind_password = \"b\"";
+    let certificate = "client_certificate = \"c.crt\"\nclient_private_key = \"c.key\"";
+    let with = |lines: &str| minimal().replace(account, lines);
+    let shown = read(&with(certificate).replace("ldap://", "ldaps://")).unwrap().directory;
+    assert!(shown.bind.is_none() && shown.client_certificate.unwrap().private_key.ends_with("c.key"));
+    assert!(read(&with(&format!("{certificate}\nstarttls = true"))).is_ok());
+    assert!(mistakes(&with(certificate)).contains("directory.bind_dn: name the account"));
+    let half = with("client_certificate = \"c.crt\"").replace("ldap://", "ldaps://");
+    assert!(mistakes(&half).contains("directory.client_private_key: the certificate's key is missing"));
+    // A replica is signed in to as well.
+    let replica = "replicas = [\"ldap://r.example.com\"]";
+    assert!(mistakes(&with(&format!("{certificate}\n{replica}")).replace("\"ldap://127", "\"ldaps://127")).contains("bind_dn"));
+    assert!(mistakes(&with(&format!("{account}\n{replica}"))).contains("directory.replicas: ldap://r.example.com would send"));
+    assert!(
+        mistakes(&with(&format!("{account}\nreplicas = [\"ldap:nobody\"]"))).contains("directory.replicas: this must be a URL")
+    );
+}
+
+#[test]
 fn variables_set_any_key() {
     let variables = [
         ("SCIMGATE__SERVER__LISTEN", "127.0.0.1:7777"),

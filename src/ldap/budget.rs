@@ -11,11 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::telemetry::{CountGuard, ServerMetrics};
 
 /// Never fewer, or a directory that was slow once could not show that it is fast again.
-const LEAST: usize = 4;
+const LEAST: usize = 8;
 /// How long an operation waits for a place before its request is told to come again.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Operations that wait, for each that has a place. More are refused at once.
-const QUEUE: usize = 4;
 /// What is left after the directory said that it was too much, and after it became slow.
 const REFUSED: f64 = 0.7;
 const SLOWED: f64 = 0.9;
@@ -23,17 +21,24 @@ const SLOWED: f64 = 0.9;
 const SETTLES: Duration = Duration::from_millis(500);
 /// So many times the usual time, and a little, is slow.
 const SLOW: f64 = 4.0;
-const SLOW_AT_LEAST: f64 = 0.02;
+const SLOW_AT_LEAST: f64 = 0.05;
 
 /// How an operation went, as far as the budget is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Went {
-    /// Answered; after this time, if how long it takes depends on little but the server.
-    Well(Option<Duration>),
+    /// Answered; in this time, if how long it takes depends on little but the server.
+    Well(Option<Took>),
     /// The server has too much to do, or took too long.
     Overloaded,
     /// The connection was lost: that says nothing of how much is too much.
     Nowhere,
+}
+
+/// How long an operation took. Writes wait for a disk and for each other, reads do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Took {
+    Read(Duration),
+    Write(Duration),
 }
 
 /// The places at one server.
@@ -53,7 +58,13 @@ struct State {
     /// Places that are taken and will not be given again.
     owed: usize,
     cut: Option<Instant>,
-    /// Seconds an operation takes, in the long run and lately.
+    reads: Pace,
+    writes: Pace,
+}
+
+/// Seconds an operation takes, in the long run and lately.
+#[derive(Debug, Default)]
+struct Pace {
     usual: Option<f64>,
     lately: f64,
 }
@@ -72,7 +83,7 @@ impl Budget {
         metrics.budget(most);
         #[expect(clippy::cast_precision_loss, reason = "no server is given so many operations")]
         let limit = most as f64;
-        let state = Mutex::new(State { limit, owed: 0, cut: None, usual: None, lately: 0.0 });
+        let state = Mutex::new(State { limit, owed: 0, cut: None, reads: Pace::default(), writes: Pace::default() });
         Arc::new(Self { places: Arc::new(Semaphore::new(most)), state, waiting: AtomicUsize::new(0), most, metrics })
     }
 
@@ -81,14 +92,14 @@ impl Budget {
         self.places.clone().try_acquire_owned().ok().map(|permit| self.taken(permit))
     }
 
-    /// A place, waited for a little in order of arrival. `None`: there are too many before us.
+    /// A place, waited for a little in order of arrival. `None`: it did not come, or as many wait as could ever have one.
     pub(super) async fn place(self: &Arc<Self>, deadline: Instant) -> Option<Place> {
         if let Some(place) = self.try_place() {
             return Some(place);
         }
         let permit = {
             let before = Waiting::count(&self.waiting);
-            if before.0 >= self.limit().saturating_mul(QUEUE) {
+            if before.0 >= self.most {
                 None
             } else {
                 let wait = self.places.clone().acquire_owned();
@@ -103,11 +114,6 @@ impl Budget {
 
     fn taken(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
         Place { budget: self.clone(), permit: Some(permit), _count: self.metrics.in_flight() }
-    }
-
-    /// Whole places.
-    fn limit(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).whole()
     }
 
     fn learn(&self, went: Went, now: Instant) {
@@ -165,10 +171,19 @@ impl State {
         }
     }
 
+    fn is_slow_after(&mut self, took: Took) -> bool {
+        match took {
+            Took::Read(took) => self.reads.is_slow_after(took),
+            Took::Write(took) => self.writes.is_slow_after(took),
+        }
+    }
+}
+
+impl Pace {
     fn is_slow_after(&mut self, took: Duration) -> bool {
         let took = took.as_secs_f64();
         let Some(usual) = self.usual else {
-            (self.usual, self.lately) = (Some(took), took);
+            *self = Self { usual: Some(took), lately: took };
             return false;
         };
         // What is usual is quickly learned from what is fast, and slowly forgotten.
@@ -220,6 +235,10 @@ mod tests {
         Budget::new(most, Metrics::default().server("ldap://a"))
     }
 
+    fn limit(budget: &Budget) -> usize {
+        budget.state.lock().unwrap().whole()
+    }
+
     fn soon() -> Instant {
         Instant::now() + Duration::from_millis(20)
     }
@@ -246,52 +265,48 @@ mod tests {
     async fn the_queue_has_an_end() {
         let budget = budget(1);
         let held = budget.try_place().unwrap();
-        let queue: Vec<_> = (0..QUEUE)
-            .map(|_| {
-                let budget = budget.clone();
-                tokio::spawn(async move { budget.place(Instant::now() + PATIENCE).await.is_some() })
-            })
-            .collect();
-        while budget.waiting.load(Ordering::Relaxed) < QUEUE {
+        let queue = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.place(Instant::now() + PATIENCE).await.is_some() }
+        });
+        while budget.waiting.load(Ordering::Relaxed) < 1 {
             tokio::task::yield_now().await;
         }
 
         assert!(budget.place(Instant::now() + PATIENCE).await.is_none());
-        assert!(queue.iter().all(|waiting| !waiting.is_finished()), "it was refused before those in the queue were");
+        assert!(!queue.is_finished(), "whoever came first was refused first");
 
         drop(held);
-        for waiting in queue {
-            assert!(waiting.await.unwrap());
-        }
+        assert!(queue.await.unwrap());
     }
 
     #[test]
     fn it_shrinks_when_the_server_is_overloaded_and_grows_back_under_load() {
-        let budget = budget(10);
+        let budget = budget(20);
         let mut now = Instant::now();
-        let held: Vec<Place> = (0..10).map(|_| budget.try_place().unwrap()).collect();
+        let held: Vec<Place> = (0..20).map(|_| budget.try_place().unwrap()).collect();
         budget.learn(Went::Overloaded, now);
         // The answers to what was sent before say no more than the first one did.
         budget.learn(Went::Overloaded, now);
-        assert_eq!(budget.limit(), 7);
+        assert_eq!(limit(&budget), 14);
         drop(held);
-        assert_eq!(budget.places.available_permits(), 7);
+        assert_eq!(budget.places.available_permits(), 14);
 
         for _ in 0..9 {
             now += SETTLES * 2;
             budget.learn(Went::Overloaded, now);
         }
-        assert_eq!(budget.limit(), LEAST);
+        assert_eq!(limit(&budget), LEAST);
         // Without load it stays, under load it grows to what was configured and no further.
         budget.learn(Went::Well(None), now);
-        assert_eq!(budget.limit(), LEAST);
+        assert_eq!(limit(&budget), LEAST);
         for _ in 0..1000 {
             let load: Vec<Place> = std::iter::from_fn(|| budget.try_place()).collect();
             for place in load {
                 place.leave(Went::Well(None));
             }
         }
-        assert_eq!((budget.limit(), budget.places.available_permits()), (10, 10));
+        assert_eq!((limit(&budget), budget.places.available_permits()), (20, 20));
     }
 
     #[test]
@@ -299,13 +314,18 @@ mod tests {
         let budget = budget(100);
         let mut now = Instant::now();
         for _ in 0..50 {
-            budget.learn(Went::Well(Some(Duration::from_millis(2))), now);
+            budget.learn(Went::Well(Some(Took::Read(Duration::from_millis(2)))), now);
         }
-        assert_eq!(budget.limit(), 100);
+        // Writes take longer, which says nothing of how the server is.
         for _ in 0..50 {
             now += SETTLES * 2;
-            budget.learn(Went::Well(Some(Duration::from_millis(200))), now);
+            budget.learn(Went::Well(Some(Took::Write(Duration::from_millis(200)))), now);
         }
-        assert!(budget.limit() < 50, "{}", budget.limit());
+        assert_eq!(limit(&budget), 100);
+        for _ in 0..50 {
+            now += SETTLES * 2;
+            budget.learn(Went::Well(Some(Took::Read(Duration::from_millis(200)))), now);
+        }
+        assert!(limit(&budget) < 50, "{}", limit(&budget));
     }
 }

@@ -1,19 +1,19 @@
-//! The directory port over the pool: every operation goes through one function, which times, counts and classifies it.
+//! The directory port over the pool.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use ldap3::controls::{Assertion, Control, PagedResults, PostRead, RawControl};
+use ldap3::controls::{Assertion, PagedResults, PostRead, RawControl};
 use ldap3::exop::PasswordModify;
 use ldap3::{Ldap, LdapResult, ResultEntry, SearchOptions, SearchStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::budget::Went;
 use super::config::LdapConfig;
 use super::convert::Rest;
+use super::operation::{Found, Operation, SLACK, too_late};
 use super::pool::{Contact, Pool};
 use super::{convert, tls};
 use crate::directory::profile::Profile;
@@ -27,67 +27,13 @@ use crate::telemetry::Metrics;
 const ASSERTION: &str = "1.3.6.1.1.12";
 const POST_READ: &str = "1.3.6.1.1.13.2";
 
-/// An operation that takes longer makes us ask whether the server is still there.
-const LONG: Duration = Duration::from_millis(500);
-/// Over that time by so much an operation is left to itself, in case the library does not end it.
-const SLACK: Duration = Duration::from_millis(100);
-/// How often a read is sent, at most.
-const ATTEMPTS: u32 = 3;
-/// What a search of no more entries takes depends on the server rather than on the search.
-const FEW: usize = 20;
-
 /// A directory reached over LDAP.
 #[derive(Debug)]
 pub struct LdapDirectory {
-    pool: Pool,
-    metrics: Arc<Metrics>,
-    timeout: Duration,
+    pub(super) pool: Pool,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) timeout: Duration,
     capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
-}
-
-/// The operations, as they are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Search,
-    Add,
-    Modify,
-    Rename,
-    Delete,
-    Password,
-}
-
-/// What a search found, and what is missing of which of the entries.
-type Found = (SearchResult, Vec<(usize, Rest)>);
-
-/// What comes of an operation.
-trait Outcome {
-    /// Whether the time it takes tells how the server is.
-    fn is_ordinary(&self) -> bool;
-}
-
-impl Outcome for Found {
-    fn is_ordinary(&self) -> bool {
-        self.0.entries.len() <= FEW
-    }
-}
-
-impl Outcome for Vec<Control> {
-    fn is_ordinary(&self) -> bool {
-        true
-    }
-}
-
-impl Operation {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Search => "search",
-            Self::Add => "add",
-            Self::Modify => "modify",
-            Self::Rename => "rename",
-            Self::Delete => "delete",
-            Self::Password => "password",
-        }
-    }
 }
 
 impl LdapDirectory {
@@ -119,82 +65,6 @@ impl LdapDirectory {
 
     fn has(&self, control: &str) -> bool {
         self.capabilities.borrow().as_deref().is_some_and(|known| known.has_control(control))
-    }
-
-    /// Runs one operation, with all it waits for, within the configured time. What certainly was not sent goes to another
-    /// connection or server; a read is also repeated when its answer was lost. A write is never repeated when it may have been
-    /// done.
-    async fn perform<T: Outcome>(
-        &self,
-        operation: Operation,
-        mut source: Source,
-        run: impl for<'a> Fn(&'a mut Ldap, Instant) -> BoxFuture<'a, Result<T, DirectoryError>> + Send + Sync,
-    ) -> Result<(T, Source), DirectoryError> {
-        let started = Instant::now();
-        let deadline = started + self.timeout;
-        let _writing = (operation != Operation::Search && self.pool.has_other_servers()).then(|| self.pool.writing());
-        let mut lost = 0;
-        let outcome = loop {
-            let way = match self.pool.way(source, deadline).await {
-                Ok(way) => way,
-                Err(error) => break Err(error),
-            };
-            let mut ldap = way.link.handle();
-            ldap.with_timeout(deadline.saturating_duration_since(Instant::now()));
-            let sent = Instant::now();
-            let outcome = {
-                let running = timeout_at(deadline + SLACK, run(&mut ldap, deadline));
-                tokio::pin!(running);
-                let outcome = tokio::select! {
-                    outcome = &mut running => outcome,
-                    () = sleep(LONG.min(self.timeout / 4)) => {
-                        way.server.suspect();
-                        running.await
-                    }
-                };
-                outcome.unwrap_or_else(|_| Err(too_late()))
-            };
-            let took = sent.elapsed();
-            let went = match &outcome {
-                Ok(done) => Went::Well(done.is_ordinary().then_some(took)),
-                Err(DirectoryError::Refused { code, .. }) if means_overload(*code) => Went::Overloaded,
-                Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => Went::Well(None),
-                Err(DirectoryError::Unknown(_)) if Instant::now() >= deadline => Went::Overloaded,
-                Err(DirectoryError::NotSent(_) | DirectoryError::Unknown(_)) => Went::Nowhere,
-            };
-            way.place.leave(went);
-            let again = match &outcome {
-                Err(DirectoryError::NotSent(_)) => {
-                    way.link.give_up();
-                    true
-                }
-                Err(DirectoryError::Unknown(_)) => {
-                    way.link.suspect();
-                    lost += 1;
-                    operation == Operation::Search && lost < ATTEMPTS
-                }
-                Ok(_) | Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => {
-                    way.server.answered();
-                    false
-                }
-            };
-            if !again || Instant::now() >= deadline {
-                break outcome.map(|done| (done, way.source));
-            }
-            // What a replica could not answer, the provider can.
-            source = Source::Provider;
-            // The supervisor takes a dead connection out of its place; until then it is not worth asking again at once.
-            tokio::task::yield_now().await;
-        };
-        let result = match &outcome {
-            Ok(_) => ResultCode::Success.name(),
-            Err(DirectoryError::Refused { code, .. }) => code.name(),
-            Err(DirectoryError::NotSent(_)) => "notSent",
-            Err(DirectoryError::Unknown(_)) => "unknown",
-            Err(DirectoryError::Malformed(_)) => "malformed",
-        };
-        self.metrics.directory_operation(operation.name(), result, started.elapsed());
-        outcome
     }
 
     /// A search, page by page where the directory gives no more at once; with what is missing of which of the entries.
@@ -340,15 +210,6 @@ async fn next<'a>(
     let id = ldap.last_id();
     let _ = ldap.with_timeout(SLACK / 2).abandon(id).await;
     Err(too_late())
-}
-
-fn too_late() -> DirectoryError {
-    DirectoryError::Unknown("it took longer than the configured time".to_owned())
-}
-
-/// Whether a refusal means that the server has too much to do.
-fn means_overload(code: ResultCode) -> bool {
-    matches!(code, ResultCode::Busy | ResultCode::Unavailable | ResultCode::AdminLimitExceeded | ResultCode::TimeLimitExceeded)
 }
 
 #[async_trait]

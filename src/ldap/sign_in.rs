@@ -70,7 +70,7 @@ fn judge(answer: LdapResult, config: &LdapConfig) -> Result<(), Trouble> {
             policy.warn(config.bind.as_ref());
             return Ok(());
         }
-        Err(DirectoryError::Refused { code: code @ (ResultCode::Busy | ResultCode::Unavailable), diagnostic }) => {
+        Err(DirectoryError::Refused { code, diagnostic }) if is_passing(code) => {
             return Err(Trouble::Away(format!("signing in: {code}: {diagnostic}")));
         }
         Err(DirectoryError::Refused { code, diagnostic }) => (code, diagnostic),
@@ -86,6 +86,19 @@ fn judge(answer: LdapResult, config: &LdapConfig) -> Result<(), Trouble> {
     });
     let told = if code == ResultCode::Success { String::new() } else { format!(" ({code})") };
     Err(Trouble::Refused(format!("{}{told}: {}", who(config), remedy(defect, config))))
+}
+
+/// Whether a refusal is the server's own trouble and not about the account.
+fn is_passing(code: ResultCode) -> bool {
+    matches!(
+        code,
+        ResultCode::Busy
+            | ResultCode::Unavailable
+            | ResultCode::OperationsError
+            | ResultCode::TimeLimitExceeded
+            | ResultCode::AdminLimitExceeded
+            | ResultCode::Other(80)
+    )
 }
 
 fn who(config: &LdapConfig) -> String {

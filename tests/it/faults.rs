@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use crate::support::{
-    Client, Directory, Entry, Fixture, Gateway, GatewayOptions, KEY, PEOPLE, group, group_dn, id, sorted, until, user, user_dn,
+    Client, Directory, Entry, Fixture, Gateway, GatewayOptions, KEY, PEOPLE, group, group_dn, id, patch_body, sorted, until,
+    user, user_dn,
 };
 
 /// Sends until it is done; what is answered meanwhile must be a promise to be kept or a request to come again.
@@ -96,6 +97,46 @@ async fn nothing_acknowledged_is_lost_when_the_directory_is_killed_under_load() 
     assert_eq!(sorted(stored), sorted(acknowledged.clone()));
     assert_eq!(scim.members(&staff).await, sorted(acknowledged.clone()));
     assert_eq!(slapd.members("staff").await.len(), acknowledged.len());
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_takes_nothing_with_it() {
+    let Fixture { scim, mut gateway, directory } = Fixture::start().await;
+    let staff = scim.new_group("staff", &[]).await;
+    let workers: Vec<_> = (0..4)
+        .map(|worker| {
+            let (scim, staff) = (scim.clone(), staff.clone());
+            tokio::spawn(async move {
+                let mut promised = Vec::new();
+                // Until it is gone.
+                for n in 0.. {
+                    let body = user(&format!("w{worker}-{n}")).to_string();
+                    let request = scim.request(reqwest::Method::POST, "/Users").header("content-type", "application/scim+json");
+                    let Ok(answer) = scim.try_send(request.body(body)).await else { break };
+                    let user = id(&answer.expect(201));
+                    let add = patch_body(&json!([{ "op": "add", "path": "members", "value": [{ "value": user }] }])).to_string();
+                    let request = scim.request(reqwest::Method::PATCH, &format!("/Groups/{staff}"));
+                    let request = request.header("content-type", "application/scim+json").body(add);
+                    let member = scim.try_send(request).await.is_ok_and(|answer| answer.status == 204);
+                    promised.push((user, member));
+                }
+                promised
+            })
+        })
+        .collect();
+    until("the load goes on", async || directory.users().await.len() > 20).await;
+    gateway.kill();
+
+    let gateway = Gateway::before(&directory, GatewayOptions::default()).await;
+    gateway.ready().await;
+    let scim = gateway.client(KEY);
+    let members = scim.members(&staff).await;
+    for worker in workers {
+        for (user, member) in worker.await.unwrap() {
+            scim.get(&format!("/Users/{user}")).await.expect(200);
+            assert!(!member || members.contains(&user));
+        }
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,17 @@ async fn what_is_not_answered_in_time_is_a_request_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_list_that_drips_in_ends_in_time_too() {
+    let Before { scim, link, gateway: _gateway, directory } = &before("2s").await;
+    directory.add_users((0..120).map(|n| format!("u{n}"))).await;
+    // Each entry comes in time, all of them would take twelve seconds.
+    link.set(Fault::Slow(Duration::from_millis(100)));
+    answered(scim.get("/Users")).await.error(503, "");
+    link.set(Fault::None);
+    until("the list comes", async || scim.get("/Users").await.status == 200).await;
+}
+
+#[tokio::test]
 async fn a_slow_line_only_makes_it_slow() {
     let Before { scim, link, gateway: _gateway, directory } = &before("10s").await;
     link.set(Fault::Slow(Duration::from_millis(60)));

@@ -173,6 +173,12 @@ impl Gateway {
         self.log.parsed()
     }
 
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// SIGTERM.
     pub(crate) fn ask_to_end(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
