@@ -247,6 +247,8 @@ async fn kill_by_turns(
             gateway = start(&directory).await;
             *run.scim.lock().unwrap() = gateway.client(KEY);
         }
+        let killed = [(slapd, "slapd"), (program, "scimgate")].map(|(is, name)| if is { name } else { "" }).join(" ");
+        println!("  kill {kill}: {}, after {} acknowledged writes", killed.trim(), run.acknowledged.load(Ordering::Relaxed));
     }
     (directory, gateway)
 }
