@@ -125,7 +125,7 @@ async fn check_directory(mut config: Config, resources: Resources, findings: &mu
         Err(error) => return findings.say(Grade::Problem, &error),
     };
     let mut reached = None;
-    for Contact { url, role, found, difference } in directory.contacts().await {
+    for Contact { url, role, found, difference, warnings } in directory.contacts().await {
         let name = match role {
             Role::Provider => "the directory",
             Role::Replica => "the replica",
@@ -138,6 +138,9 @@ async fn check_directory(mut config: Config, resources: Resources, findings: &mu
                 }
             }
             Err(trouble) => findings.say(Grade::Problem, &format!("{name} cannot be reached: {url}: {trouble}")),
+        }
+        for warning in warnings {
+            findings.say(Grade::Remark, &format!("{url}: {warning}"));
         }
         if let Some(difference) = difference {
             findings.say(Grade::Remark, &format!("{url} differs from the first: {difference}"));

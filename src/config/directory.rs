@@ -116,7 +116,9 @@ pub(super) fn directory(mut section: Section<'_>, environment: &Environment) -> 
 
 fn client_certificate(section: &mut Section<'_>) -> Option<ClientCertificate> {
     let places = [section.place_of("client_certificate"), section.place_of("client_private_key")];
-    match (section.path("client_certificate"), section.path("client_private_key")) {
+    let (certificate, private_key) = (section.path("client_certificate"), section.path("client_private_key"));
+    section.note_secret("client_private_key", private_key.as_ref());
+    match (certificate, private_key) {
         (Some(certificate), Some(private_key)) => Some(ClientCertificate { certificate, private_key }),
         (Some(_), None) => {
             let [place, _] = places;

@@ -51,7 +51,7 @@ impl Config {
         root.finish();
         let lines = report.lines();
         match config {
-            Some(config) if lines.is_empty() => Ok(config),
+            Some(config) if lines.is_empty() => Ok(Self { secret_files: report.into_secret_files(), ..config }),
             Some(_) | None => Err(ConfigError(lines)),
         }
     }
@@ -90,7 +90,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         passwords,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
-    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log })
+    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log, secret_files: Vec::new() })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -111,6 +111,7 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
     let tls = if tls_section.is_present() {
         let certificate = tls_section.required_path("certificate", "\"tls.crt\"");
         let private_key = tls_section.required_path("private_key", "\"tls.key\"");
+        tls_section.note_secret("private_key", private_key.as_ref());
         let client_ca = tls_section.path("client_ca");
         Some(certificate.zip(private_key).map(|(certificate, private_key)| TlsConfig { certificate, private_key, client_ca }))
     } else {

@@ -44,6 +44,17 @@ pub struct Config {
     pub service: ServiceConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// The files whose readers know a secret.
+    pub secret_files: Vec<SecretFile>,
+}
+
+/// A file that holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// The key that names it, or that holds the secret in the configuration's own file.
+    pub key: String,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 /// Data files that replace or add to those that ship with the program.

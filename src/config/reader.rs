@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::node::{Node, Place, Table, Value, parse_raw};
-use super::quantity;
+use super::{SecretFile, quantity};
 use crate::scim::text::edit_distance;
 use crate::secret::Secret;
 
@@ -15,18 +15,31 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(super) struct Report {
     file: String,
+    path: PathBuf,
     folder: PathBuf,
     mistakes: RefCell<BTreeSet<(Option<Place>, String)>>,
+    secret_files: RefCell<Vec<SecretFile>>,
 }
 
 impl Report {
     pub(super) fn new(file: &Path) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        Self { file: file.display().to_string(), folder, mistakes: RefCell::default() }
+        Self {
+            file: file.display().to_string(),
+            path: file.to_owned(),
+            folder,
+            mistakes: RefCell::default(),
+            secret_files: RefCell::default(),
+        }
     }
 
     pub(super) fn note(&self, place: Option<&Place>, what: impl Into<String>) {
         self.mistakes.borrow_mut().insert((place.cloned(), what.into()));
+    }
+
+    /// The files that secrets were read from.
+    pub(super) fn into_secret_files(self) -> Vec<SecretFile> {
+        self.secret_files.into_inner()
     }
 
     /// The mistakes in the order of their places.
@@ -283,11 +296,15 @@ impl<'a> Section<'a> {
         if given > 1 {
             self.note(None, plain, format!("give it in one way only: {plain}, {file} or {variable}"));
         }
+        if matches!(self.place_of(plain), Some(Place::File(..))) {
+            self.note_secret(plain, Some(&self.report.path));
+        }
         let (place_of_file, place_of_variable) = (self.place_of(file), self.place_of(variable));
         let (plain_text, path, name) = (self.text(plain), self.path(file), self.text(variable));
         if let Some(text) = plain_text {
             return Some(Secret::new(text));
         }
+        self.note_secret(file, path.as_ref());
         if let Some(path) = path {
             return match std::fs::read_to_string(&path) {
                 // Editors end a file with a line break that is not part of the secret.
@@ -304,6 +321,12 @@ impl<'a> Section<'a> {
             self.note(place_of_variable.as_ref(), variable, format!("the environment has no variable {name}"));
         }
         found
+    }
+
+    /// Notes that the file a key names, if it does, holds a secret.
+    pub(super) fn note_secret(&self, key: &str, path: Option<&PathBuf>) {
+        let noted = path.map(|path| SecretFile { key: self.key(key), path: path.clone() });
+        self.report.secret_files.borrow_mut().extend(noted);
     }
 
     pub(super) fn place_of(&self, key: &str) -> Option<Place> {

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::SecretFile;
 use super::super::reader::Environment;
 use super::*;
 
@@ -49,6 +50,36 @@ fn a_small_file_is_enough() {
     assert!(config.server.tls.is_none() && config.mapping.groups_sync && !config.mapping.existing_users);
     assert_eq!(config.auth.api_keys.len(), 1);
     assert!(config.auth.api_keys[0].scopes.contains(Scope::GroupsWrite));
+}
+
+#[test]
+fn the_files_that_hold_secrets_are_known() {
+    let files = |config: &Config| {
+        let name = |file: &SecretFile| format!("{} {}", file.key, file.path.display());
+        config.secret_files.iter().map(name).collect::<Vec<_>>()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("cursors"), "0123456789abcdef").unwrap();
+    let text = format!(
+        "{}[server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\n[cursors]\nkey_file = '{}'\n",
+        minimal(),
+        at("cursors")
+    );
+    let config = Config::read(Path::new("/etc/scimgate/x.toml"), &text, &Environment::default()).unwrap();
+    let expected = [
+        "server.tls.private_key /etc/scimgate/tls.key".to_owned(),
+        "directory.bind_password /etc/scimgate/x.toml".to_owned(),
+        format!("cursors.key_file {}", at("cursors")),
+    ];
+    assert_eq!(files(&config), expected);
+
+    // What stands in the environment stands in no file.
+    let elsewhere = minimal().replace("bind_password = \"b\"\n", "");
+    let set = [("SCIMGATE__DIRECTORY__BIND_PASSWORD", "b")];
+    assert_eq!(files(&with_environment(&elsewhere, &set).unwrap()), [""; 0]);
+    let named = elsewhere.replace("bind_dn", "bind_password_env = \"SECRET\"\nbind_dn");
+    assert_eq!(files(&with_environment(&named, &[("SECRET", "b")]).unwrap()), [""; 0]);
 }
 
 #[test]

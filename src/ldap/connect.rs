@@ -24,6 +24,8 @@ const REASON: Duration = Duration::from_millis(200);
 pub(super) struct Connection {
     pub(super) ldap: Ldap,
     pub(super) driver: Driver,
+    /// What the server let pass when we signed in, for now.
+    pub(super) warning: Option<String>,
 }
 
 pub(super) type Driver = JoinHandle<Result<(), LdapError>>;
@@ -56,16 +58,16 @@ async fn connect_to(
     // Whatever happens from here on, the task does not outlive us.
     let mut driver = Aborting(Some(tokio::spawn(connection.drive())));
     let signed_in = async {
-        sign_in(&mut ldap, config).await?;
+        let warning = sign_in(&mut ldap, config).await?;
         if !ask {
-            return Ok(None);
+            return Ok((warning, None));
         }
         let found = probe::capabilities(&mut ldap, config.profile).await;
-        found.map(Some).map_err(|error| Trouble::Away(format!("asking what it offers: {error}")))
+        found.map(|found| (warning, Some(found))).map_err(|error| Trouble::Away(format!("asking what it offers: {error}")))
     };
     match signed_in.await {
-        Ok(found) => match driver.0.take() {
-            Some(driver) => Ok((Connection { ldap, driver }, found)),
+        Ok((warning, found)) => match driver.0.take() {
+            Some(driver) => Ok((Connection { ldap, driver, warning }, found)),
             None => Err(Trouble::Away("the connection was lost".to_owned())),
         },
         Err(trouble @ Trouble::Refused(_)) => Err(trouble),

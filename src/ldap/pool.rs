@@ -46,6 +46,8 @@ pub struct Contact {
     pub found: Result<Arc<Capabilities>, String>,
     /// How it differs from the first one that was reached.
     pub difference: Option<String>,
+    /// What it let pass when we signed in, but will not for ever, and what to do.
+    pub warnings: Vec<String>,
 }
 
 /// A connection to use and a place at its server.
@@ -172,7 +174,8 @@ impl Pool {
         let contact = |(role, server): (Role, &Arc<Server>)| {
             let found = server.capabilities().ok_or_else(|| server.trouble().to_string());
             let difference = found.as_deref().ok().zip(first.as_deref()).and_then(|(one, other)| difference(one, other));
-            Contact { url: server.url().clone(), role, found, difference }
+            let warnings = server.warning().map(|warning| warning.to_string()).into_iter().collect();
+            Contact { url: server.url().clone(), role, found, difference, warnings }
         };
         self.servers.all().map(contact).collect()
     }

@@ -107,6 +107,8 @@ pub(super) struct Server {
     state: Mutex<State>,
     capabilities: ArcSwapOption<Capabilities>,
     trouble: ArcSwap<String>,
+    /// What it let pass when we last signed in.
+    warning: ArcSwapOption<String>,
     /// Held by whoever connects while nothing is up, so that one attempt shows what is wrong.
     door: tokio::sync::Mutex<Door>,
     pub(super) budget: Arc<Budget>,
@@ -135,6 +137,7 @@ impl Server {
             state: Mutex::new(State { up: 0, health: Health::Untried }),
             capabilities: ArcSwapOption::empty(),
             trouble: ArcSwap::from_pointee("no connection has been made yet".to_owned()),
+            warning: ArcSwapOption::empty(),
             door: tokio::sync::Mutex::default(),
             budget: Budget::new(config.max_operations, metrics.server(url.as_str())),
             metrics: metrics.server(url.as_str()),
@@ -171,6 +174,11 @@ impl Server {
     /// Why the last attempt failed, or the last connection was lost.
     pub(super) fn trouble(&self) -> Arc<String> {
         self.trouble.load_full()
+    }
+
+    /// What it let pass when we last signed in, but will not for ever.
+    pub(super) fn warning(&self) -> Option<Arc<String>> {
+        self.warning.load_full()
     }
 
     /// What it offers, once it has been reached.
@@ -229,6 +237,7 @@ impl Server {
             // Whoever comes first after all were down asks what it offers: it may have been changed meanwhile.
             self.capabilities.store(Some(Arc::new(found)));
         }
+        self.warning.store(connection.warning.clone().map(Arc::new));
         Ok(connection)
     }
 
@@ -329,7 +338,7 @@ async fn supervise(server: Arc<Server>, common: Arc<Common>, slot: usize) {
 }
 
 /// Offers a connection to callers until it is lost or we close.
-async fn keep(server: &Server, common: &Common, slot: usize, Connection { ldap, mut driver }: Connection) {
+async fn keep(server: &Server, common: &Common, slot: usize, Connection { ldap, mut driver, .. }: Connection) {
     let link = Arc::new(Link { ldap, suspect: Notify::new(), given_up: AtomicBool::new(false) });
     let Some(place) = server.slots.get(slot) else { return };
     place.store(Some(link.clone()));

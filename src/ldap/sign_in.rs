@@ -10,6 +10,10 @@ use crate::directory::{DirectoryError, ResultCode};
 
 /// The password policy control of request and response (draft-behera-ldap-password-policy section 6).
 const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
+/// What 389 and its kin answer beside it, or alone (draft-vchu-ldap-pwd-policy section 4): the password has expired or must be
+/// changed; it expires in so many seconds, as text.
+const PASSWORD_EXPIRED: &str = "2.16.840.1.113730.3.4.4";
+const PASSWORD_EXPIRING: &str = "2.16.840.1.113730.3.4.5";
 
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +50,8 @@ enum Defect {
     Untold,
 }
 
-/// Signs in by what the configuration gives.
-pub(super) async fn sign_in(ldap: &mut Ldap, config: &LdapConfig) -> Result<(), Trouble> {
+/// Signs in by what the configuration gives. What the server lets pass for now is returned as a warning.
+pub(super) async fn sign_in(ldap: &mut Ldap, config: &LdapConfig) -> Result<Option<String>, Trouble> {
     let account = config.bind.as_ref();
     let answer = match account {
         Some(bind) => {
@@ -61,15 +65,12 @@ pub(super) async fn sign_in(ldap: &mut Ldap, config: &LdapConfig) -> Result<(), 
     judge(answer, config)
 }
 
-fn judge(answer: LdapResult, config: &LdapConfig) -> Result<(), Trouble> {
-    let policy = answer.ctrls.iter().find_map(Policy::of).unwrap_or_default();
+fn judge(answer: LdapResult, config: &LdapConfig) -> Result<Option<String>, Trouble> {
+    let policy = Policy::of(&answer);
     let (code, diagnostic) = match convert::result(answer) {
         // Whoever must change the password first is let in, and then refused everything else.
         Ok(_) if policy.error == Some(Defect::MustChange) => (ResultCode::Success, String::new()),
-        Ok(_) => {
-            policy.warn(config.bind.as_ref());
-            return Ok(());
-        }
+        Ok(_) => return Ok(policy.warn(config.bind.as_ref())),
         Err(DirectoryError::Refused { code, diagnostic }) if is_passing(code) => {
             return Err(Trouble::Away(format!("signing in: {code}: {diagnostic}")));
         }
@@ -168,8 +169,21 @@ struct Policy {
 }
 
 impl Policy {
-    fn of(Control(_, control): &Control) -> Option<Self> {
-        let value = control.val.as_deref().filter(|_| control.ctype == PASSWORD_POLICY)?;
+    fn of(answer: &LdapResult) -> Self {
+        let control = |name: &str| {
+            let found = answer.ctrls.iter().find(|Control(_, control)| control.ctype == name);
+            found.map(|Control(_, control)| control.val.as_deref().unwrap_or_default())
+        };
+        let mut policy = control(PASSWORD_POLICY).and_then(Self::parse).unwrap_or_default();
+        let seconds = control(PASSWORD_EXPIRING).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        policy.expires_in = policy.expires_in.or(seconds);
+        if control(PASSWORD_EXPIRED).is_some() && policy.error.is_none() && policy.grace.is_none() {
+            policy.error = Some(if answer.rc == 0 { Defect::MustChange } else { Defect::Expired });
+        }
+        policy
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
         let PL::C(parts) = parse_tag(value).ok()?.1.payload else { return None };
         let mut policy = Self::default();
         for StructureTag { id, payload, .. } in parts {
@@ -197,19 +211,20 @@ impl Policy {
         Some(policy)
     }
 
-    fn warn(self, bind: Option<&Bind>) {
-        let Some(Bind { dn, key, .. }) = bind else { return };
+    /// What comes of it if nobody does anything.
+    fn warn(self, bind: Option<&Bind>) -> Option<String> {
+        let Bind { dn, key, .. } = bind?;
+        let remedy = format!("give the account a new one, set directory.{key} to it, and exempt the account from expiry");
         if let Some(left) = self.grace {
-            tracing::error!(
-                "the password of {dn} has expired, and {left} more times it is taken: give the account a new one and set \
-                 directory.{key} to it"
-            );
-        } else if let Some(seconds) = self.expires_in {
-            tracing::warn!(
-                "the password of {dn} expires in {} days: give the account a new one and set directory.{key} to it",
-                seconds / 86_400
-            );
+            let text = format!("the password of {dn} has expired, and {left} more times it is taken: {remedy}");
+            tracing::error!("{text}");
+            return Some(text);
         }
+        let (hours, days) = (self.expires_in? / 3600, self.expires_in? / 86_400);
+        let left = if days < 2 { format!("{hours} h") } else { format!("{days} days") };
+        let text = format!("the password of {dn} expires in {left}: {remedy}");
+        tracing::warn!("{text}");
+        Some(text)
     }
 }
 
@@ -250,16 +265,20 @@ mod tests {
         }
     }
 
-    fn answer(rc: u32, text: &str, policy: Option<&[u8]>) -> LdapResult {
-        let control = |value: &[u8]| {
-            Control(None, RawControl { ctype: PASSWORD_POLICY.to_owned(), crit: false, val: Some(value.to_vec()) })
+    fn answer(rc: u32, text: &str, controls: &[(&str, &[u8])]) -> LdapResult {
+        let control = |(name, value): &(&str, &[u8])| {
+            Control(None, RawControl { ctype: (*name).to_owned(), crit: false, val: Some(value.to_vec()) })
         };
-        let ctrls = policy.map(control).into_iter().collect();
+        let ctrls = controls.iter().map(control).collect();
         LdapResult { rc, matched: String::new(), text: text.to_owned(), refs: Vec::new(), ctrls }
     }
 
     fn refusal(rc: u32, text: &str, policy: Option<&[u8]>) -> String {
-        match judge(answer(rc, text, policy), &config()) {
+        refusal_with(answer(rc, text, policy.map(|value| (PASSWORD_POLICY, value)).as_slice()))
+    }
+
+    fn refusal_with(answer: LdapResult) -> String {
+        match judge(answer, &config()) {
             Err(Trouble::Refused(text)) => text,
             other => panic!("{other:?}"),
         }
@@ -285,17 +304,33 @@ mod tests {
 
     #[test]
     fn whoever_is_let_in_or_told_to_wait_is_not_refused() {
-        assert_eq!(judge(answer(0, "", None), &config()), Ok(()));
-        // It expires in an hour; one more sign-in is left.
-        assert_eq!(judge(answer(0, "", Some(&[0x30, 6, 0xa0, 4, 0x80, 2, 0x0e, 0x10])), &config()), Ok(()));
-        assert_eq!(judge(answer(0, "", Some(&[0x30, 5, 0xa0, 3, 0x81, 1, 1])), &config()), Ok(()));
-        assert!(matches!(judge(answer(51, "", None), &config()), Err(Trouble::Away(_))));
+        let warning = |controls: &[(&str, &[u8])]| judge(answer(0, "", controls), &config()).unwrap();
+        assert_eq!(warning(&[]), None);
+        let told = |controls: &[(&str, &[u8])], what: &str| {
+            let text = warning(controls).unwrap();
+            assert!(text.contains("cn=gate") && text.contains(what) && text.contains("directory.bind_password_file"), "{text}");
+        };
+        let hour: &[u8] = &[0x30, 6, 0xa0, 4, 0x80, 2, 0x0e, 0x10];
+        let one_more: &[u8] = &[0x30, 5, 0xa0, 3, 0x81, 1, 1];
+        told(&[(PASSWORD_POLICY, hour)], "expires in 1 h");
+        told(&[(PASSWORD_POLICY, one_more)], "1 more times");
+        told(&[(PASSWORD_EXPIRING, b"864000")], "expires in 10 days");
+        told(&[(PASSWORD_POLICY, hour), (PASSWORD_EXPIRING, b"3600")], "expires in 1 h");
+        told(&[(PASSWORD_POLICY, one_more), (PASSWORD_EXPIRED, b"0")], "1 more times");
+        assert_eq!(warning(&[(PASSWORD_EXPIRING, b"soon")]), None);
+        assert!(matches!(judge(answer(51, "", &[]), &config()), Err(Trouble::Away(_))));
+    }
+
+    #[test]
+    fn a_password_that_389_no_longer_takes_is_told_by_its_own_control() {
+        assert!(refusal_with(answer(49, "", &[(PASSWORD_EXPIRED, b"0")])).contains("has expired"));
+        assert!(refusal_with(answer(0, "", &[(PASSWORD_EXPIRED, b"0")])).contains("must be changed"));
     }
 
     #[test]
     fn a_control_that_is_not_of_the_form_says_nothing() {
         for value in [&[][..], &[0x30], &[0x30, 3, 0x81, 1], &[0x04, 1, 0], &[0x30, 2, 0x81, 0]] {
-            assert_eq!(judge(answer(0, "", Some(value)), &config()), Ok(()), "{value:?}");
+            assert_eq!(judge(answer(0, "", &[(PASSWORD_POLICY, value)]), &config()), Ok(None), "{value:?}");
         }
     }
 }

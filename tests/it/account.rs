@@ -64,6 +64,30 @@ async fn an_account_that_the_policy_stops_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_taken_for_the_last_times_is_told() {
+    let slapd: Directory = Slapd::start(&SlapdOptions::default()).into();
+    let gateway = Gateway::before(&slapd, GatewayOptions::default()).await;
+    gateway.ready().await;
+    let checked = || {
+        let output = program().args(["check", "--config"]).arg(gateway.file()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    slapd.set(ACCOUNT, "userPassword", "of the gateway").await;
+
+    // A hundred days long, and told from the first on.
+    slapd.set(POLICY, "pwdMaxAge", "8640000").await;
+    slapd.set(POLICY, "pwdExpireWarning", "9000000").await;
+    let text = checked();
+    assert!(text.contains("expires in ") && text.contains(" days") && text.contains("directory.bind_password"), "{text}");
+
+    slapd.set(POLICY, "pwdGraceAuthnLimit", "100").await;
+    slapd.set(POLICY, "pwdExpireWarning", "0").await;
+    slapd.set(POLICY, "pwdMaxAge", "1").await;
+    until("the password expires", async || checked().contains("has expired, and ")).await;
+    assert!(checked().contains("more times it is taken"));
+}
+
+#[tokio::test]
 async fn a_client_certificate_signs_in() {
     let folder = tempfile::tempdir().unwrap();
     let clients = Some(make_certificate(folder.path()));
