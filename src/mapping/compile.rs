@@ -227,12 +227,14 @@ impl Mapping {
             rules.iter().any(|rule| {
                 let same_attribute = rule.path.parent() == path.parent();
                 let items = path.attribute.multi_valued && !path.attribute.sub_attributes.is_empty();
-                // Of an attribute kept by items, `type` and `primary` come with the items; of a reference, what describes it.
+                // Of an attribute kept by items, `primary` comes with the items and `type` with those of a type; of a reference,
+                // what describes it.
                 same_attribute
                     && (rule.path == *path
                         || rule.path.sub.is_none()
                         || path.sub.as_ref().is_some_and(|sub| match sub.name.as_str() {
-                            "type" | "primary" => items && (rule.item.is_some() || rule.codec.refers()),
+                            "type" => items && (rule.item.is_some() || rule.codec.refers()),
+                            "primary" => items && rule.path.sub.is_some(),
                             "display" => items && rule.codec.refers(),
                             "$ref" | "displayName" => rule.codec.refers(),
                             _ => false,

@@ -40,7 +40,7 @@ impl ResourceMapping {
         wanted.extend(self.active.attribute());
         let rules: Vec<&Rule> = self.rules.iter().filter(|rule| wanted_path(&rule.path)).collect();
         // Which item of a list is the primary one depends on the userName.
-        let lists = rules.iter().any(|rule| rule.item.is_some());
+        let lists = rules.iter().any(|rule| has_primary(rule));
         let user_name = self.rules.iter().find(|rule| lists && rule.path.to_string() == "userName");
         wanted.extend(rules.into_iter().chain(user_name).map(|rule| rule.attribute.as_str()));
         wanted.extend(self.sources(&wanted_path));
@@ -145,7 +145,7 @@ impl ResourceMapping {
     /// have no order: an item of type work it is, the one that is the userName before others.
     fn mark_primary(&self, resource: &mut Resource) {
         let user_name = resource.text("userName").map(|name| prepare(name, false));
-        let lists = self.rules.iter().filter(|rule| rule.item.is_some() && rule.path.attribute.sub("primary").is_some());
+        let lists = self.rules.iter().filter(|rule| has_primary(rule));
         let mut done: Vec<&str> = Vec::new();
         for rule in lists {
             if done.contains(&rule.path.attribute.name.as_str()) {
@@ -204,6 +204,11 @@ impl ResourceMapping {
             resource.set(&rule.path, object.into());
         }
     }
+}
+
+/// Whether the rule feeds the items of a list of which one is the primary one.
+fn has_primary(rule: &Rule) -> bool {
+    rule.path.sub.is_some() && rule.path.attribute.multi_valued && rule.path.attribute.sub("primary").is_some()
 }
 
 fn read_rule(rule: &Rule, entry: &Entry, resource: &mut Resource) {

@@ -69,7 +69,7 @@ tolerances! {
     EmptyRemoveList = "empty-remove-list",
     /// An empty string or null that clears.
     PatchEmptyClears = "patch-empty-clears",
-    /// Setting a sub-attribute of an item that is not there yet, by its type.
+    /// Setting a sub-attribute of an item that is not there yet, by its type or as the primary one.
     PatchCreateValuePath = "patch-create-value-path",
     /// A PATCH of what the schemas know and the directory has no place for: it is passed over, as in POST and PUT.
     PatchTargetNotKept = "patch-target-not-kept",

@@ -42,6 +42,21 @@ async fn roles_of_every_form_are_kept_as_text() {
 }
 
 #[tokio::test]
+async fn the_only_role_is_the_primary_one() {
+    let Fixture { scim, directory, .. } = &Fixture::with_gateway(GatewayOptions::default().lines(MAP)).await;
+    let path = &format!("/Users/{}", scim.new_user("ana").await);
+    // As Entra does for an application of which a person has one role.
+    for (op, role) in [("Add", "ROLE_USER"), ("Replace", "ROLE_MANAGER"), ("Add", "ROLE_IGNORE_QUOTA")] {
+        let operation = json!([{ "op": op, "path": "roles[primary eq \"True\"].value", "value": role }]);
+        let user = scim.patch(path, operation).await.expect(200);
+        assert_eq!(user["roles"], json!([{ "value": role, "primary": true }]));
+        assert_eq!(directory.user("ana").await.unwrap().all("businessCategory"), [role]);
+    }
+    scim.patch(path, json!([{ "op": "Remove", "path": "roles[primary eq \"True\"].value" }])).await.expect(200);
+    assert!(directory.user("ana").await.unwrap().all("businessCategory").is_empty());
+}
+
+#[tokio::test]
 async fn a_strict_client_writes_roles_as_the_schema_has_them() {
     let options = GatewayOptions::default().set("clients.ping.strict", "true").lines(MAP);
     let Fixture { scim, .. } = &Fixture::with_gateway(options).await;

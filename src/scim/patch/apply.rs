@@ -232,7 +232,11 @@ impl Change<'_> {
             let known = known.into_iter().find(|known| known.eq_ignore_ascii_case(given))?;
             Some((kind.name.clone(), Value::String(known.clone())))
         });
+        // Of a list without a primary item, the first value is it.
+        let is_value = target.path.sub.as_ref().is_some_and(|sub| sub.name == "value");
+        let first = complete && is_value && item.len() == 1 && item.get(items::PRIMARY) == Some(&Value::Bool(true));
         match canonical {
+            None if first && self.dialect.accept(Tolerance::PatchCreateValuePath) => Ok(Value::Object(item)),
             Some((name, kind)) if complete && self.dialect.accept(Tolerance::PatchCreateValuePath) => {
                 item.insert(name, kind);
                 Ok(Value::Object(item))

@@ -10,7 +10,7 @@ use crate::scim::text::prepare;
 use crate::scim::{AttrType, Attribute, Mutability};
 
 /// The sub-attribute that marks the one preferred item.
-const PRIMARY: &str = "primary";
+pub(super) const PRIMARY: &str = "primary";
 
 /// A value as a key: values are the same exactly if their keys are.
 fn key(value: &Value, leaf: Option<&Attribute>) -> String {

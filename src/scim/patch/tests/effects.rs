@@ -81,6 +81,7 @@ fn a_value_path_without_a_match_creates_the_item_for_canonical_types_alone() {
         ("phoneNumbers[type eq \"mobile\"].value", json!({ "type": "mobile", "value": "x" })),
         ("addresses[type eq \"work\"].streetAddress", json!({ "type": "work", "streetAddress": "x" })),
         ("emails[type eq \"other\" and display eq \"D\"].value", json!({ "type": "other", "display": "D", "value": "x" })),
+        ("roles[primary eq true].value", json!({ "primary": true, "value": "x" })),
     ] {
         let name = path.split('[').next().unwrap();
         for op in ["Add", "Replace"] {
@@ -101,6 +102,8 @@ fn a_value_path_without_a_match_creates_the_item_for_canonical_types_alone() {
         "emails[type eq \"other\" or type eq \"third\"].value",
         "emails[value eq \"nobody\"].display",
         "emails[type sw \"oth\"].value",
+        "roles[primary eq false].value",
+        "roles[primary eq true and display eq \"D\"].value",
         "phoneNumbers[not (type eq \"work\")].value",
     ] {
         assert_eq!(refused(json!([{ "op": "replace", "path": path, "value": "x" }])), Some(ScimType::NoTarget), "{path}");
