@@ -303,7 +303,12 @@ fn oauth(mut section: Section<'_>, public_url: Option<&str>) -> Option<OAuthConf
         section.note(None, "signing_key", what);
     }
     let signing_key = section.required_path("signing_key", "\"oauth.pem\"");
+    section.note_secret("signing_key", signing_key.as_ref());
     let former_keys = section.paths("former_keys");
+    // What one of them signs is still accepted.
+    for key in &former_keys {
+        section.note_secret("former_keys", Some(key));
+    }
     let access_token_lifetime = section.duration("access_token_lifetime", 3600 * SECOND);
     let clients = section.sections("clients");
     if clients.is_empty() {

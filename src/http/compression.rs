@@ -1,7 +1,8 @@
 //! Answers compressed by gzip, where the client can read that (RFC 9110 section 12.5.3).
 //!
 //! Compression tells an eavesdropper who can have a text of his own put beside a secret what the secret is (BREACH). Nothing here
-//! holds one: keys and passwords are in no body, and no browser adds a bearer token to a request that somebody else made up.
+//! holds one: keys and passwords are in no body of SCIM, no browser adds a bearer token to a request that somebody else made up,
+//! and the answers of the authorization server, which hold tokens, go as they are.
 
 use std::io::Write as _;
 

@@ -110,7 +110,11 @@ impl Gateway {
         let method = method_name(request.method());
         let call = Call::parse(request.method(), request.uri().path());
         let route = call.as_ref().map_or("none", Call::route);
-        let accepted = Accepted::from_headers(request.headers());
+        let accepted = match &call {
+            // What holds a token is not compressed.
+            Ok(Call::OAuth(_)) => Accepted::Identity,
+            Ok(_) | Err(_) => Accepted::from_headers(request.headers()),
+        };
         let (client, answer) = match call {
             Err(NoCall::NotFound(error)) => (self.nobody.clone(), response::error(&error)),
             Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
