@@ -21,13 +21,15 @@ plugins="memberof plugin|referential integrity postoperation|usn"
 configuration() {
   local port=$1 administrator_hash=$2
   sed -e "s|%ds_suffix%|$suffix|; s|%rootdn%|cn=Directory Manager|; s|%ds_passwd%|$administrator_hash|; s|%ds_port%|$port|" \
-    -e "s|%ds_user%|$(id -un)|; s|%fqdn%|localhost|; s|%db_lib%|bdb|; s|%ldapi_[a-z]*%|off|; s|%ldapi%|$dir/socket|" \
+    -e "s|%ds_user%|$(id -un)|; s|%fqdn%|localhost|; s|%db_lib%|mdb|; s|%ldapi_[a-z]*%|off|; s|%ldapi%|$dir/socket|" \
     -e "s|%cert_dir%|$dir/config|; s|%inst_dir%|$dir|; s|%db_home_dir%|$dir/db|; s|%ldif_dir%|$dir|" \
     -e "s|%schema_dir%|$dir/config/schema|; s|%\([a-z]*\)_dir%|$dir/\1|" "$template" |
     awk -v plugins="$plugins" -v secure_port=$((port + 1)) '
       /^dn:/ { dn = tolower($0); split(plugins, names, "|"); on = 0
                for (n in names) if (dn == "dn: cn=" names[n] ",cn=plugins,cn=config") on = 1 }
       tolower($0) == "nsslapd-pluginenabled: off" && on { sub(/off/, "on") }
+      # It would take no letters but ASCII in uid and mail.
+      tolower($0) == "nsslapd-pluginenabled: on" && dn == "dn: cn=7-bit check,cn=plugins,cn=config" { sub(/on$/, "off") }
       # What an entry gets to carry memberOf, and who else is to be found in a group of groups.
       tolower($0) ~ /^memberofattr:/ { print "memberOfAutoAddOC: nsMemberOf"; print "memberOfSkipNested: off" }
       { print }
@@ -38,6 +40,13 @@ configuration() {
       }'
   # A user ID is given once in each organisation: in the tests, that is a branch marked as a domain.
   cat <<LDIF
+
+dn: cn=mdb,cn=config,cn=ldbm database,cn=plugins,cn=config
+objectClass: top
+objectClass: extensibleObject
+cn: mdb
+nsslapd-mdb-max-size: 1073741824
+nsslapd-mdb-max-dbs: 256
 
 dn: cn=unique uid,cn=plugins,cn=config
 objectClass: top

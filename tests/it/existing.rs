@@ -7,7 +7,7 @@ use crate::support::{Fixture, GatewayOptions, SlapdOptions, USER, each, id, user
 /// With Erin, who is in the group `staff`, as somebody else made them.
 async fn company(options: GatewayOptions) -> Fixture {
     let fixture = Fixture::with_gateway(options).await;
-    fixture.directory.add_user("erin", &[]).await;
+    fixture.directory.add_user("erin").await;
     fixture.directory.add_group("staff", &["erin"]).await;
     fixture
 }
@@ -82,7 +82,7 @@ async fn an_existing_group_is_taken_over_by_a_change_of_its_members() {
 async fn without_any_schema_of_ours_users_and_groups_still_work() {
     let directory = SlapdOptions { schema: false, ppolicy: false, ..SlapdOptions::default() };
     let Fixture { scim, directory, gateway } = &Fixture::with_directory(directory).await;
-    directory.add_user("erin", &[]).await;
+    directory.add_user("erin").await;
 
     // Nothing can be marked, so all that is there counts as managed; the log says so.
     assert_eq!(each(&scim.get("/Users").await.expect(200), "userName"), ["erin@example.com"]);

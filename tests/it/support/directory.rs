@@ -118,9 +118,9 @@ impl Directory {
     async fn add_branches(&self, label: &str) {
         // 389's uniqueness plug-in takes the class for the mark of an organisation.
         let top = [("objectClass", "organizationalUnit"), ("objectClass", "dcObject"), ("dc", label)];
-        self.add(&self.site.base, &top[..if self.vendor() == Vendor::Ds389 { 3 } else { 1 }]).await;
+        let mut ldap = self.administrator().await;
+        self.add(&mut ldap, &self.site.base, &top[..if self.vendor() == Vendor::Ds389 { 3 } else { 1 }]).await;
         for branch in ["people", "groups"] {
-            let mut ldap = self.administrator().await;
             let rights = self.vendor().rights();
             let model = format!("ou={branch},{}", Site::default().base);
             let found = ldap.search(&model, Scope::Base, "(objectClass=*)", [rights]).await.unwrap().0;
@@ -132,8 +132,8 @@ impl Directory {
             let class = (b"objectClass".to_vec(), HashSet::from([b"organizationalUnit".to_vec()]));
             let dn = format!("ou={branch},{}", self.site.base);
             ldap.add(&dn, vec![class, (rights.as_bytes().to_vec(), values)]).await.unwrap().success().unwrap();
-            ldap.unbind().await.unwrap();
         }
+        ldap.unbind().await.unwrap();
     }
 
     pub(crate) fn vendor(&self) -> Vendor {
@@ -204,15 +204,21 @@ impl Directory {
 
     /// Makes users of these names, which the gateway manages.
     pub(crate) async fn add_users(&self, names: impl IntoIterator<Item = String>) {
-        let names: Vec<String> = names.into_iter().collect();
-        let (mark, value) = self.vendor().mark();
+        let mut ldap = self.administrator().await;
         for name in names {
-            self.add_user(&name, &[(mark, value)]).await;
+            self.make_user(&mut ldap, &name, &[self.vendor().mark()]).await;
         }
+        ldap.unbind().await.unwrap();
     }
 
-    /// Makes a user with these attributes beside what every user has.
-    pub(crate) async fn add_user(&self, name: &str, more: &[(&str, &str)]) {
+    /// Makes a user that nobody manages.
+    pub(crate) async fn add_user(&self, name: &str) {
+        let mut ldap = self.administrator().await;
+        self.make_user(&mut ldap, name, &[]).await;
+        ldap.unbind().await.unwrap();
+    }
+
+    async fn make_user(&self, ldap: &mut Ldap, name: &str, more: &[(&str, &str)]) {
         let address = format!("{name}@example.com");
         let mut attributes = vec![("objectClass", self.vendor().user_class()), ("sn", "Ruiz"), ("mail", &address)];
         match self.vendor() {
@@ -223,7 +229,7 @@ impl Directory {
             }
         }
         attributes.extend(more);
-        self.add(&self.user_dn(name), &attributes).await;
+        self.add(ldap, &self.user_dn(name), &attributes).await;
     }
 
     /// Makes a group that nobody manages.
@@ -231,17 +237,17 @@ impl Directory {
         let members: Vec<String> = members.iter().map(|name| self.user_dn(name)).collect();
         let mut attributes = vec![("objectClass", self.vendor().group_class())];
         attributes.extend(members.iter().map(|dn| ("member", &**dn)));
-        self.add(&self.group_dn(name), &attributes).await;
+        let mut ldap = self.administrator().await;
+        self.add(&mut ldap, &self.group_dn(name), &attributes).await;
+        ldap.unbind().await.unwrap();
     }
 
-    async fn add(&self, dn: &str, attributes: &[(&str, &str)]) {
+    async fn add(&self, ldap: &mut Ldap, dn: &str, attributes: &[(&str, &str)]) {
         let mut grouped: HashMap<String, HashSet<String>> = HashMap::new();
         for (name, value) in attributes {
             grouped.entry((*name).to_owned()).or_default().insert(self.site.domain.outward(value));
         }
-        let mut ldap = self.administrator().await;
         ldap.add(&self.site.domain.outward(dn), grouped.into_iter().collect()).await.unwrap().success().unwrap();
-        ldap.unbind().await.unwrap();
     }
 
     /// Gives an attribute this value only, as somebody who knows nothing of SCIM.

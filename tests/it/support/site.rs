@@ -66,7 +66,7 @@ impl Domain {
         Self(Some(label.to_lowercase()))
     }
 
-    /// Text of a test for the wire; also where its `@` is escaped for a URL.
+    /// Text of a test for the wire; also where its `@` is escaped for a URL, once or twice.
     pub(super) fn outward(&self, text: &str) -> String {
         let Some(label) = &self.0 else { return text.to_owned() };
         let mut out = String::with_capacity(text.len());
@@ -74,7 +74,7 @@ impl Domain {
         while let Some(at) = rest.to_ascii_lowercase().find("example.com") {
             let (before, domain) = rest.split_at(at);
             out.push_str(before);
-            if before.ends_with('@') || before.ends_with("%40") {
+            if ["@", "%40", "%2540"].iter().any(|at| before.ends_with(at)) {
                 out.push_str(label);
                 out.push('.');
             }
