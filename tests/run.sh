@@ -21,12 +21,15 @@ stop() {
 
 report() {
   local status=$? line
+  stop_server
   if ((status)); then times+=("$(spent)  $part: FAILED"); fi
   printf '\n%sTime of each part%s\n' "$bold" "$plain"
   for line in "${times[@]}"; do printf '  %s\n' "$line"; done
   if ((status)); then printf '\n%sFailed: %s%s\n' "$red" "$part" "$plain" >&2; else echo "All parts passed."; fi
 }
 trap report EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 spent() {
   printf '%3d:%02d' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60))
@@ -39,6 +42,32 @@ run() {
   printf '\n%s== %s%s\n' "$bold" "$part" "$plain"
   "$@"
   times+=("$(spent)  $part")
+}
+
+# The server of the part that runs now, and the script that stops it.
+server="" script=""
+stop_server() {
+  if [[ -n $server ]]; then
+    "$script" stop "$server/server" || true
+    rm -rf "$server"
+  fi
+  server=""
+}
+
+# on_directory NAME SCRIPT: the tests of operations, all of them on one server at the same time.
+on_directory() {
+  local name=$1 attempt
+  script=tests/directory/$2
+  # In memory where that can be, for the servers write a lot and all of it is thrown away.
+  server=$(mktemp -d -p /dev/shm scimgate-test.XXXXXX 2>/dev/null || mktemp -d)
+  # Between the choice of a port and its use another program may take it.
+  for attempt in 1 2 3; do
+    "$script" start "$server/server" $((20000 + RANDOM % 12000)) && break
+    "$script" stop "$server/server"
+    ((attempt < 3)) || stop "$2 does not start a server."
+  done
+  SCIMGATE_TEST_DIRECTORY=$name SCIMGATE_TEST_SERVER=$server/server cargo nextest run --locked --profile "$name"
+  stop_server
 }
 
 prepare() {
@@ -57,6 +86,8 @@ run "lints" cargo clippy --all-targets --locked -- -D warnings
 run "core without I/O" cargo check --no-default-features --lib --locked
 run "tests of the core" cargo test --no-default-features --lib --locked
 run "all tests" cargo nextest run --locked
+run "operations on 389 DS" on_directory 389ds 389ds.sh
+run "operations on Samba AD" on_directory samba-ad samba-ad.sh
 run "documentation's examples" cargo test --doc --locked
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 # The program and slapd killed by turns; few users here, more by hand: cargo bench --bench survival.

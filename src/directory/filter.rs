@@ -54,11 +54,13 @@ impl Filter {
         Self::Equal(attribute.to_owned(), value.as_ref().to_vec())
     }
 
-    /// The negation.
+    /// The negation. That of alternatives is put as what none of them may be, which is the same: 389 Directory Server 2.3 finds
+    /// nothing where alternatives are negated among others, as in `(|(!(|(a=1)(b=1)))(c=1))`.
     #[must_use]
     pub fn negated(self) -> Self {
         match self {
             Self::Not(inner) => *inner,
+            Self::Or(parts) if parts.len() > 1 => Self::And(parts.into_iter().map(Self::negated).collect()),
             other => Self::Not(Box::new(other)),
         }
     }

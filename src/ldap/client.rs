@@ -15,10 +15,11 @@ use super::config::LdapConfig;
 use super::convert::Rest;
 use super::operation::{Found, Operation, SLACK, too_late};
 use super::pool::{Contact, Pool};
+use super::turns::Turns;
 use super::{convert, tls};
 use crate::directory::profile::Profile;
 use crate::directory::{
-    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, Rdn, ResultCode, Scope, SearchRequest,
+    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, ResultCode, Scope, SearchRequest,
     SearchResult, Source,
 };
 use crate::secret::Secret;
@@ -33,6 +34,7 @@ pub struct LdapDirectory {
     pub(super) pool: Pool,
     pub(super) metrics: Arc<Metrics>,
     pub(super) timeout: Duration,
+    turns: Turns,
     capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
 }
 
@@ -45,7 +47,7 @@ impl LdapDirectory {
         let tls = tls::client_config(&config)?;
         let timeout = config.timeout;
         let pool = Pool::start(config, tls, &metrics);
-        Ok(Self { capabilities: pool.capabilities(), pool, metrics, timeout })
+        Ok(Self { capabilities: pool.capabilities(), pool, metrics, turns: Turns::new(), timeout })
     }
 
     /// What the directory offers, as it becomes known and when it changes.
@@ -148,12 +150,15 @@ impl LdapDirectory {
         send: impl for<'a> Fn(&'a mut Ldap) -> BoxFuture<'a, Result<LdapResult, ldap3::LdapError>> + Send + Sync,
     ) -> Result<Option<Entry>, DirectoryError> {
         let mut controls: Vec<RawControl> = Vec::new();
+        let mut turn = None;
         if let Some(filter) = assertion {
             if self.has(ASSERTION) {
                 let mut control = Assertion::new(filter.to_string());
                 control.crit = true;
                 controls.push(control);
             } else {
+                let waited = tokio::time::timeout(self.timeout, self.turns.of(dn)).await;
+                turn = waited.map_err(|_| DirectoryError::NotSent("others kept writing the same entry".to_owned()))?;
                 self.assert_before(dn, filter).await?;
             }
         }
@@ -168,13 +173,14 @@ impl LdapDirectory {
                 Box::pin(async move { answer.await.map_err(convert::failure).and_then(convert::result) })
             })
             .await?;
+        drop(turn);
         if by_control && let Some(entry) = convert::read_back(&done)? {
             return Ok(Some(entry));
         }
         Ok(None)
     }
 
-    /// Where the directory cannot decide by itself, we look first. A change in between is not noticed.
+    /// Where the directory cannot decide by itself, we look first. A change that another program makes in between is not noticed.
     async fn assert_before(&self, dn: &Dn, filter: &Filter) -> Result<(), DirectoryError> {
         let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
         look.filter = filter.clone();
@@ -269,13 +275,28 @@ impl Directory for LdapDirectory {
         read_back: &[String],
     ) -> Result<Option<Entry>, DirectoryError> {
         let (name, new) = (dn.to_string(), rdn.to_string());
-        let answered = self
-            .write(Operation::Rename, dn, assertion, read_back, |ldap| {
+        let rename = async |without_old: bool| {
+            self.write(Operation::Rename, dn, assertion, read_back, |ldap| {
                 let (name, new) = (name.clone(), new.clone());
-                Box::pin(async move { ldap.modifydn(&name, &new, true, None).await })
+                Box::pin(async move { ldap.modifydn(&name, &new, without_old, None).await })
             })
-            .await?;
-        self.after(&dn.renamed(rdn.clone()), read_back, answered).await
+            .await
+        };
+        let renamed = dn.renamed(rdn.clone());
+        match rename(true).await {
+            Err(error) if error.is(ResultCode::OperationsError) && self.profile().old_name_sticks => {
+                rename(false).await?;
+                let old = dn.rdn().map(Rdn::avas).unwrap_or_default().iter().filter(|ava| !rdn.avas().contains(ava));
+                let gone = old.filter_map(|ava| {
+                    Some(Modification::new(ModifyOp::Delete, ava.attribute.as_str(), vec![ava.text()?.as_bytes().to_vec()]))
+                });
+                match gone.collect::<Vec<_>>().as_slice() {
+                    [] => self.after(&renamed, read_back, None).await,
+                    gone => self.modify(&renamed, gone, None, read_back).await,
+                }
+            }
+            done => self.after(&renamed, read_back, done?).await,
+        }
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {

@@ -12,6 +12,7 @@ mod probe;
 mod server;
 mod sign_in;
 mod tls;
+mod turns;
 
 pub use client::LdapDirectory;
 pub use config::{Bind, ClientCertificate, LdapConfig, ProfileChoice};

@@ -30,6 +30,7 @@ impl ResourceMapping {
     pub fn check_user_name(&self, resource: &Resource) -> Result<(), ScimError> {
         let Some(name) = resource.text("userName").filter(|_| self.ty.kind == Kind::User) else { return Ok(()) };
         match self.user_name {
+            UserNameRule::Any if name.trim().is_empty() => Err(self.nameless()),
             UserNameRule::Any => Ok(()),
             UserNameRule::Email if is_email(name) => Ok(()),
             UserNameRule::Email => Err(ScimError::bad_request(

@@ -45,7 +45,9 @@ impl Service {
         };
         let added = match added {
             Ok(added) => added,
-            Err(error) if error.is(ResultCode::EntryAlreadyExists) => return Err(self.conflict(side, &entry).await),
+            Err(error) if error::is_taken(&error) => {
+                return Err(self.conflict(side, SearchRequest::entry(&entry.dn, Vec::new())).await);
+            }
             Err(error) => return Err(error::refused(side, error)),
         };
         let added = self.with_password(side, &resource, added, &read_back).await?;
@@ -63,7 +65,7 @@ impl Service {
         let mut request = SearchRequest::below(&side.base, Filter::all([side.class(), filter]), vec!["1.1".to_owned()]);
         request.size_limit = 1;
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
-        if found.entries.is_empty() { Ok(()) } else { Err(error::taken(side)) }
+        if found.entries.is_empty() { Ok(()) } else { Err(self.conflict(side, request).await) }
     }
 
     /// Sets the password of a new account where there is an operation for that. It may take the lock from the account, which is put
@@ -101,14 +103,12 @@ impl Service {
         self.directory.search(&look).await.is_ok_and(|found| found.entries.is_empty())
     }
 
-    /// Says whether the name is taken by a managed entry or by one that SCIM does not see.
-    async fn conflict(&self, side: &ResourceMapping, entry: &Entry) -> ScimError {
-        let mut look = SearchRequest::entry(&entry.dn, vec!["1.1".to_owned()]);
-        look.filter = side.visible();
-        match self.directory.search(&look).await {
-            Ok(found) if found.entries.is_empty() => error::unmanaged(side.ty.kind),
-            Ok(_) | Err(_) => error::taken(side),
-        }
+    /// Says whether the name is taken by a managed entry or by one that SCIM does not see: one of those that this search finds.
+    async fn conflict(&self, side: &ResourceMapping, all: SearchRequest) -> ScimError {
+        let all = SearchRequest { attributes: vec!["1.1".to_owned()], ..all };
+        let visible = SearchRequest { filter: Filter::all([side.visible(), all.filter.clone()]), ..all.clone() };
+        let finds = async |look: &SearchRequest| self.directory.search(look).await.is_ok_and(|found| !found.entries.is_empty());
+        if !finds(&visible).await && finds(&all).await { error::unmanaged(side.ty.kind) } else { error::taken(side) }
     }
 
     /// Puts a new user into the groups every user joins. One that cannot be joined takes the user back out: a half-made account
@@ -125,7 +125,7 @@ impl Service {
             {
                 tracing::error!(%group, "a default group cannot be joined: {error}");
                 self.take_back(side, user).await;
-                let missing = error.is(ResultCode::NoSuchObject);
+                let missing = error.is(ResultCode::NoSuchObject) || error.is(ResultCode::InsufficientAccessRights);
                 return Err(if missing { error::no_default_group(group) } else { error::refused(&mapping.groups, error) });
             }
         }

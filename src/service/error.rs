@@ -101,7 +101,7 @@ pub(super) fn refused(side: &ResourceMapping, error: DirectoryError) -> ScimErro
     let invalid = |detail: String| ScimError::bad_request(ScimType::InvalidValue, detail);
     match code {
         ResultCode::EntryAlreadyExists => taken(side),
-        ResultCode::ConstraintViolation if diagnostic.to_ascii_lowercase().contains("unique") => taken(side),
+        ResultCode::ConstraintViolation if says_taken(&diagnostic) => taken(side),
         // ERROR_PASSWORD_RESTRICTION ([MS-ERREF] section 2.2) at the head of Active Directory's diagnostic.
         ResultCode::ConstraintViolation | ResultCode::UnwillingToPerform if diagnostic.starts_with("0000052D") => {
             invalid("password: the directory's password policy does not allow this one.".to_owned())
@@ -166,12 +166,31 @@ fn internal(detail: &str) -> ScimError {
     ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
 }
 
-/// A group that every new user joins is not there.
+/// A group that every new user joins is not there, or not for us: some directories do not tell which.
 pub(super) fn no_default_group(group: &Dn) -> ScimError {
     internal(&format!(
-        "{group}, a group that every new user joins, does not exist in the directory: create it, or take it out of \
-         provisioning.default_groups."
+        "{group}, a group that every new user joins, does not exist in the directory or is not scimgate's to change: create it, or \
+         take it out of provisioning.default_groups."
     ))
+}
+
+/// Whether a value that must be unique is refused because another entry has it.
+pub(super) fn is_taken(error: &DirectoryError) -> bool {
+    match error {
+        DirectoryError::Refused { code: ResultCode::EntryAlreadyExists, .. } => true,
+        DirectoryError::Refused { code: ResultCode::ConstraintViolation, diagnostic } => says_taken(diagnostic),
+        DirectoryError::Refused { .. }
+        | DirectoryError::NotSent(_)
+        | DirectoryError::Unknown(_)
+        | DirectoryError::Malformed(_) => false,
+    }
+}
+
+/// How the directories say it: OpenLDAP's unique overlay, 389's plug-in, Samba, and Active Directory by the code
+/// `ERROR_DS_UPN_VALUE_NOT_UNIQUE_IN_FOREST` ([MS-ERREF] section 2.2).
+fn says_taken(diagnostic: &str) -> bool {
+    let diagnostic = diagnostic.to_ascii_lowercase();
+    ["unique", "already exists", "already in use", "000021c8"].iter().any(|words| diagnostic.contains(words))
 }
 
 /// Another entry has the name.

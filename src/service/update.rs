@@ -114,7 +114,7 @@ impl Service {
         // The rename comes first: it is what is likely to be refused, and then nothing has been changed.
         match self.rename(&entry.dn, rdn, &unchanged, &identity).await {
             Ok(()) => {}
-            Err(error) if meanwhile(side, &error) => return Ok(None),
+            Err(error) if meanwhile(side, &error) && !error::is_taken(&error) => return Ok(None),
             Err(error) => return Err(error::refused(side, error)),
         }
         self.cache.forget(side.ty.kind, id);

@@ -38,7 +38,7 @@ configuration() {
         print "nsslapd-security: on"; print "nsslapd-securePort: " secure_port
         print "nsslapd-accesslog-logging-enabled: off"; print "nsslapd-allow-anonymous-access: rootdse"
       }'
-  # A user ID is given once in each organisation: in the tests, that is a branch marked as a domain.
+  # A user ID is given once.
   cat <<LDIF
 
 dn: cn=mdb,cn=config,cn=ldbm database,cn=plugins,cn=config
@@ -63,8 +63,7 @@ nsslapd-pluginVersion: 1
 nsslapd-pluginVendor: 389 Project
 nsslapd-pluginDescription: unique uid
 uniqueness-attribute-name: uid
-uniqueness-top-entry-oc: dcObject
-uniqueness-subtree-entries-oc: inetOrgPerson
+uniqueness-subtrees: ou=people,$suffix
 
 dn: cn="$suffix",cn=mapping tree,cn=config
 objectClass: top

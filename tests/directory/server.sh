@@ -21,6 +21,7 @@ make_folder() {
   mkdir -p "$1"
   dir=$(cd "$1" && pwd)
   [[ -z $(ls -A "$dir") ]] || stop "$dir is not empty."
+  : >"$dir/process"
 }
 
 # A password that the rules for complexity of any directory take.
@@ -93,11 +94,13 @@ stop_server() {
   dir=$1
   [[ -d $dir ]] || return 0
   [[ -e $dir/process ]] || stop "$dir is not the folder of a server."
-  read -r pid _ <"$dir/process"
-  # The session is the process group of all that the server started.
-  if runs; then kill -TERM -- "-$pid" 2>/dev/null || true; fi
-  while runs && ((tries--)); do sleep 0.05; done
-  kill -KILL -- "-$pid" 2>/dev/null || true
+  if runs; then
+    read -r pid _ <"$dir/process"
+    # The session is the process group of all that the server started.
+    kill -TERM -- "-$pid" 2>/dev/null || true
+    while runs && ((tries--)); do sleep 0.05; done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+  fi
   rm -rf "$dir"
 }
 

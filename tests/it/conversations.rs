@@ -7,7 +7,7 @@ use reqwest::Method;
 use scimgate::scim::Tolerance;
 use serde_json::{Map, Value};
 
-use crate::support::{Directory, Fixture, GatewayOptions};
+use crate::support::{Directory, Fixture, GatewayOptions, Vendor};
 
 /// Oddities that no conversation has, and why.
 const IN_NO_CONVERSATION: &[(Tolerance, &str)] = &[
@@ -149,6 +149,7 @@ async fn play(client: &str) {
         let at = |line: usize| format!("{client}.http:{line}: {} {}", exchange.method, exchange.target);
         let pattern = if exchange.pattern.is_empty() { "{}" } else { &exchange.pattern };
         let pattern = serde_json::from_str(pattern).unwrap_or_else(|error| panic!("{}: {error}", at(exchange.expected_at)));
+        let pattern = storable(directory.vendor(), pattern);
         let target = names.fill(&exchange.target);
         let (status, got) = if exchange.method == "LDAP" {
             look(directory, &target, &pattern).await
@@ -174,6 +175,17 @@ async fn play(client: &str) {
     let prefix = format!("scimgate_tolerances_total{{client=\"{client}\",tolerance=\"");
     let counted = metrics.lines().filter_map(|line| line.strip_prefix(&prefix)?.split('"').next());
     assert_eq!(counted.map(str::to_owned).collect::<BTreeSet<_>>(), conversation.tolerances, "{client}.http: tolerances");
+}
+
+/// What can be expected of a directory that has no place for everything.
+fn storable(vendor: Vendor, pattern: Value) -> Value {
+    let mut pattern = vendor.storable(pattern);
+    if let Some(resources) = pattern.get_mut("Resources").and_then(Value::as_array_mut) {
+        for resource in resources {
+            *resource = vendor.storable(resource.take());
+        }
+    }
+    pattern
 }
 
 /// Of an entry, what is asked for.

@@ -208,7 +208,7 @@ async fn the_directory_and_the_gateway_decide_alike() {
     for name in ["bea", "cyd"] {
         let mut body = user(name);
         body["title"] = " Chief  of  staff".into();
-        body["nickName"] = "ñandú".into();
+        body["name"]["middleName"] = "ñandú".into();
         scim.post("/Users", body).await.expect(201);
     }
     let all = scim.get("/Users").await.expect(200);
@@ -220,7 +220,7 @@ async fn the_directory_and_the_gateway_decide_alike() {
         "externalId",
         "title",
         "displayName",
-        "nickName",
+        "name.middleName",
         "userType",
         "name.familyName",
         "name.formatted",

@@ -55,12 +55,12 @@ fn user() -> impl Strategy<Value = Value> {
     let maybe = || prop::option::of(stored());
     let phone = || prop::option::of(number());
     (maybe(), maybe(), maybe(), (maybe(), maybe()), (phone(), phone()), any::<bool>()).prop_map(
-        |(display, title, nick, (external, department), (work, mobile), active)| {
+        |(display, title, middle, (external, department), (work, mobile), active)| {
             json!({
                 "schemas": [USER],
                 "displayName": display,
                 "title": title,
-                "nickName": nick,
+                "name": { "middleName": middle },
                 "externalId": external,
                 "active": active,
                 "phoneNumbers": [{ "type": "work", "value": work }, { "type": "mobile", "value": mobile }],
@@ -74,7 +74,7 @@ fn filter() -> impl Strategy<Value = String> {
     let path = prop::sample::select(vec![
         "displayName".to_owned(),
         "title".to_owned(),
-        "nickName".to_owned(),
+        "name.middleName".to_owned(),
         "externalId".to_owned(),
         "userName".to_owned(),
         "phoneNumbers.value".to_owned(),

@@ -24,6 +24,7 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: true,
     member_of: MemberOf::Always,
     chain: true,
+    old_name_sticks: false,
     password: PasswordForm::Quoted("unicodePwd"),
     needs_password: true,
     // MaxPageSize of the default LDAP policy.

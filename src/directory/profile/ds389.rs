@@ -25,6 +25,8 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: false,
     member_of: MemberOf::AsConfigured,
     chain: false,
+    // The plug-in for unique attributes does not find an old value that a DN has to escape.
+    old_name_sticks: true,
     password: PasswordForm::Text("userPassword"),
     needs_password: false,
     page: None,

@@ -44,6 +44,9 @@ pub struct Profile {
     pub member_of: MemberOf,
     /// Whether one search follows groups in groups, by the rule of `Filter::InChain`.
     pub chain: bool,
+    /// A rename that takes the old name away may be refused by `operationsError` because of its characters. The old value is then
+    /// taken away by a change of its own.
+    pub old_name_sticks: bool,
     /// How a password is set.
     pub password: PasswordForm,
     /// An account without a password would not be let in, or let in by everybody: it gets one that nobody knows.

@@ -22,6 +22,7 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: false,
     member_of: MemberOf::InSchema,
     chain: false,
+    old_name_sticks: false,
     password: PasswordForm::Operation,
     needs_password: false,
     page: None,

@@ -3,16 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use ldap3::controls::RawControl;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod, Scope, SearchEntry};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::server::Server;
-use super::slapd::{self, ROOT, ROOT_PASSWORD, Slapd, SlapdOptions};
+use super::site::Domain;
+use super::slapd::{self, GROUPS, PEOPLE, ROOT, ROOT_PASSWORD, Slapd, SlapdOptions};
 use super::{Site, Vendor, sorted};
-use crate::support::site::Domain;
 
 /// Where the tests keep a user's password: one that every directory's rules take.
 pub(crate) const USER_PASSWORD: &str = "Secret-of-Ana-7";
@@ -59,6 +58,11 @@ impl Entry {
         }
     }
 
+    /// The name of the entry that an attribute holds, by the value of its RDN.
+    pub(crate) fn named(&self, attribute: &str) -> Option<String> {
+        Some(self.one(attribute)).filter(|dn| !dn.is_empty()).map(rdn_value)
+    }
+
     /// A value that is no text.
     pub(super) fn bytes(&self, attribute: &str) -> &[u8] {
         self.binary.get(&attribute.to_lowercase()).unwrap_or_else(|| panic!("{} has no {attribute}", self.dn))
@@ -102,38 +106,19 @@ impl Directory {
         }
     }
 
+    /// On a server that others may use too. The account's rights are those it has in the branches above.
     async fn on(server: Server, vendor: Vendor) -> Self {
         let (mut site, administrator, administrator_password) = server.access(vendor);
         let label: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
-        site.base = format!("ou={label},{}", site.base);
-        if vendor == Vendor::ActiveDirectory {
-            site.domain = Domain::own(&label);
-        }
+        (site.people, site.groups) = (format!("ou={label},{PEOPLE}"), format!("ou={label},{GROUPS}"));
+        site.domain = Domain::own(&label);
         let directory = Self { site, administrator, administrator_password, keeper: Keeper::Server(server) };
-        directory.add_branches(&label).await;
-        directory
-    }
-
-    /// Branches in which the gateway's account has the same rights as in those that the server came with.
-    async fn add_branches(&self, label: &str) {
-        // 389's uniqueness plug-in takes the class for the mark of an organisation.
-        let top = [("objectClass", "organizationalUnit"), ("objectClass", "dcObject"), ("dc", label)];
-        let mut ldap = self.administrator().await;
-        self.add(&mut ldap, &self.site.base, &top[..if self.vendor() == Vendor::Ds389 { 3 } else { 1 }]).await;
-        for branch in ["people", "groups"] {
-            let rights = self.vendor().rights();
-            let model = format!("ou={branch},{}", Site::default().base);
-            let found = ldap.search(&model, Scope::Base, "(objectClass=*)", [rights]).await.unwrap().0;
-            let model = SearchEntry::construct(found.into_iter().next().unwrap());
-            let binary = model.bin_attrs.get(rights).cloned().unwrap_or_default();
-            let text = model.attrs.get(rights).into_iter().flatten().map(|text| text.clone().into_bytes());
-            let values: HashSet<Vec<u8>> = text.chain(binary).collect();
-            assert!(!values.is_empty(), "no {rights} at ou={branch}");
-            let class = (b"objectClass".to_vec(), HashSet::from([b"organizationalUnit".to_vec()]));
-            let dn = format!("ou={branch},{}", self.site.base);
-            ldap.add(&dn, vec![class, (rights.as_bytes().to_vec(), values)]).await.unwrap().success().unwrap();
+        let mut ldap = directory.administrator().await;
+        for branch in [&directory.site.people, &directory.site.groups] {
+            directory.add(&mut ldap, branch, &[("objectClass", "organizationalUnit")]).await;
         }
         ldap.unbind().await.unwrap();
+        directory
     }
 
     pub(crate) fn vendor(&self) -> Vendor {
@@ -167,12 +152,12 @@ impl Directory {
 
     /// The name of a user's entry. `name` must need no escapes.
     pub(crate) fn user_dn(&self, name: &str) -> String {
-        format!("{}={name}@example.com,{}", self.vendor().user_rdn(), self.site.people())
+        format!("{}={name}@example.com,{}", self.vendor().user_rdn(), self.site.people)
     }
 
     /// The name of a group's entry. `name` must need no escapes.
     pub(crate) fn group_dn(&self, name: &str) -> String {
-        format!("cn={name},{}", self.site.groups())
+        format!("cn={name},{}", self.site.groups)
     }
 
     /// The entry of a user.
@@ -187,19 +172,18 @@ impl Directory {
 
     /// All users, managed or not, in order of their entries' names.
     pub(crate) async fn users(&self) -> Vec<Entry> {
-        self.search(&self.site.people(), &format!("(objectClass={})", self.vendor().user_class())).await
+        self.search(&self.site.people, &format!("(objectClass={})", self.vendor().user_class())).await
     }
 
     /// All groups, managed or not, in order of their entries' names.
     pub(crate) async fn groups(&self) -> Vec<Entry> {
-        self.search(&self.site.groups(), &format!("(objectClass={})", self.vendor().group_class())).await
+        self.search(&self.site.groups, &format!("(objectClass={})", self.vendor().group_class())).await
     }
 
     /// The members of a group, by the values of their RDNs, in order of the alphabet.
     pub(crate) async fn members(&self, group: &str) -> Vec<String> {
         let entry = self.group(group).await.unwrap_or_else(|| panic!("there is no group {group}"));
-        let name = |dn: &str| dn.split(['=', ',']).nth(1).unwrap_or_default().to_owned();
-        sorted(entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(name).collect())
+        sorted(entry.all("member").into_iter().filter(|dn| !dn.is_empty()).map(rdn_value).collect())
     }
 
     /// Makes users of these names, which the gateway manages.
@@ -356,16 +340,13 @@ impl Directory {
 }
 
 impl Drop for Directory {
-    /// On a server that others use too, nothing is left behind: some names can be given once only in all of Active Directory.
+    /// On a server that others use too nothing is left behind: a name may be given once only in all of the directory.
     fn drop(&mut self) {
-        if matches!(&self.keeper, Keeper::Server(server) if !server.is_own()) && self.vendor() == Vendor::ActiveDirectory {
+        if matches!(&self.keeper, Keeper::Server(server) if !server.is_own()) {
             let directory = &*self;
-            let removed = std::thread::scope(|scope| {
-                let remove = || tokio::runtime::Runtime::new().unwrap().block_on(directory.remove_branches());
-                scope.spawn(remove).join()
-            });
-            if removed.is_err() {
-                eprintln!("{} could not be removed", self.site.base);
+            let remove = || tokio::runtime::Runtime::new().unwrap().block_on(directory.remove_branches());
+            if std::thread::scope(|scope| scope.spawn(remove).join()).is_err() {
+                eprintln!("{} or {} could not be removed", self.site.people, self.site.groups);
             }
         }
     }
@@ -373,12 +354,23 @@ impl Drop for Directory {
 
 impl Directory {
     async fn remove_branches(&self) {
-        // LDAP_SERVER_TREE_DELETE_OID of [MS-ADTS] section 3.1.1.3.4.1.15.
-        let tree = RawControl { ctype: "1.2.840.113556.1.4.805".to_owned(), crit: true, val: None };
         let mut ldap = self.administrator().await;
-        ldap.with_controls(tree).delete(&self.site.base).await.unwrap().success().unwrap();
+        for branch in [&self.site.groups, &self.site.people] {
+            let found = ldap.search(branch, Scope::Subtree, "(objectClass=*)", ["1.1"]).await.unwrap().0;
+            let mut names: Vec<String> = found.into_iter().map(|found| SearchEntry::construct(found).dn).collect();
+            // What is below comes first, and a name is longer than that of the entry above.
+            names.sort_by_key(|dn| std::cmp::Reverse(dn.len()));
+            for dn in names {
+                ldap.delete(&dn).await.unwrap().success().unwrap();
+            }
+        }
         ldap.unbind().await.unwrap();
     }
+}
+
+/// The value of a DN's first RDN, which must need no escapes.
+fn rdn_value(dn: &str) -> String {
+    dn.split(['=', ',']).nth(1).unwrap_or_default().to_owned()
 }
 
 /// The client's side of TLS that trusts this authority.

@@ -271,10 +271,10 @@ impl std::fmt::Display for Log {
 }
 
 fn configuration(site: &Site, external: bool) -> String {
-    let Site { vendor, url, ca, account, password, .. } = site;
+    let Site { vendor, url, ca, account, password, people, groups, .. } = site;
     let account = if external { String::new() } else { format!("bind_dn = \"{account}\"\nbind_password = \"{password}\"") };
     let ca = ca.as_ref().map(|ca| format!("ca = \"{ca}\"")).unwrap_or_default();
-    let (people, groups, more) = (site.people(), site.groups(), vendor.configuration());
+    let more = vendor.configuration();
     format!(
         r#"
 [server]

@@ -1,7 +1,7 @@
 //! What a gateway and its clients are told of a directory.
 
 use super::Vendor;
-use super::slapd::{ACCOUNT, PASSWORD};
+use super::slapd::{ACCOUNT, GROUPS, PASSWORD, PEOPLE};
 
 /// Where a directory is, and what in it is the gateway's.
 #[derive(Debug, Clone)]
@@ -12,8 +12,10 @@ pub(crate) struct Site {
     pub(super) ca: Option<String>,
     pub(super) account: String,
     pub(super) password: String,
-    /// The entry above the branches of users and groups.
-    pub(super) base: String,
+    /// The branch of users.
+    pub(super) people: String,
+    /// The branch of groups.
+    pub(super) groups: String,
     pub(super) domain: Domain,
 }
 
@@ -26,7 +28,8 @@ impl Default for Site {
             ca: None,
             account: ACCOUNT.to_owned(),
             password: PASSWORD.to_owned(),
-            base: "dc=example,dc=com".to_owned(),
+            people: PEOPLE.to_owned(),
+            groups: GROUPS.to_owned(),
             domain: Domain::default(),
         }
     }
@@ -44,19 +47,9 @@ impl From<&Self> for Site {
     }
 }
 
-impl Site {
-    pub(super) fn people(&self) -> String {
-        format!("ou=people,{}", self.base)
-    }
-
-    pub(super) fn groups(&self) -> String {
-        format!("ou=groups,{}", self.base)
-    }
-}
-
-/// The domain of the addresses in a test, `example.com`, as it is on the wire. In Active Directory the names of accounts are
-/// unique in all of the directory, so that tests which share one have domains of their own: what a test calls `ana@example.com`
-/// is then `ana@1f3e.example.com` for the gateway and the directory.
+/// The domain of the addresses in a test, `example.com`, as it is on the wire. A user's name may be unique in all of a directory,
+/// so that tests which share one have domains of their own: what a test calls `ana@example.com` is then `ana@1f3e.example.com`
+/// for the gateway and the directory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Domain(Option<String>);
 

@@ -62,12 +62,21 @@ impl Vendor {
                     }
                 }
                 // There is one address of each kind.
-                if let Some(emails) = user["emails"].as_array_mut() {
+                if let Some(emails) = user.get_mut("emails").and_then(Value::as_array_mut) {
                     emails.truncate(1);
                 }
             }
         }
         user
+    }
+
+    /// Whether an entry can have that name.
+    pub(crate) fn takes_name(self, name: &str) -> bool {
+        match self {
+            Self::OpenLdap => true,
+            // A filter for it ends at the NUL.
+            Self::Ds389 | Self::ActiveDirectory => !name.contains('\0'),
+        }
     }
 
     /// Whether `name.formatted` has a place of its own, the common name.
@@ -115,15 +124,6 @@ impl Vendor {
         match self {
             Self::OpenLdap | Self::Ds389 => ("objectClass", "scimgateResource"),
             Self::ActiveDirectory => ("adminDescription", "scimgate"),
-        }
-    }
-
-    /// Where it is kept who may do what below an entry.
-    pub(super) fn rights(self) -> &'static str {
-        match self {
-            Self::OpenLdap => "OpenLDAPaci",
-            Self::Ds389 => "aci",
-            Self::ActiveDirectory => "nTSecurityDescriptor",
         }
     }
 
