@@ -17,7 +17,7 @@ use super::operation::{Found, Operation, SLACK, too_late};
 use super::pool::{Contact, Pool};
 use super::turns::Turns;
 use super::{convert, tls};
-use crate::directory::profile::Profile;
+use crate::directory::profile::{OldName, Profile};
 use crate::directory::{
     Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, ResultCode, Scope, SearchRequest,
     SearchResult, Source,
@@ -284,7 +284,7 @@ impl Directory for LdapDirectory {
         };
         let renamed = dn.renamed(rdn.clone());
         match rename(true).await {
-            Err(error) if error.is(ResultCode::OperationsError) && self.profile().old_name_sticks => {
+            Err(error) if error.is(ResultCode::OperationsError) && self.profile().old_name == OldName::MayStick => {
                 rename(false).await?;
                 let old = dn.rdn().map(Rdn::avas).unwrap_or_default().iter().filter(|ava| !rdn.avas().contains(ava));
                 let gone = old.filter_map(|ava| {

@@ -29,7 +29,7 @@ async fn company() -> Fixture {
             "schemas": [USER, ENTERPRISE], "userName": "ana@example.com", "externalId": "e-1",
             "name": { "givenName": "Ana", "familyName": "Ruiz", "formatted": "Ana Ruiz" },
             "displayName": "Ana Ruiz", "title": "Engineer", "active": false,
-            "emails": [{ "value": "ana@example.com", "type": "work" }, { "value": "a.ruiz@example.com", "type": "work" }],
+            "emails": [{ "value": "a.ruiz@example.com", "type": "work" }, { "value": "ana@example.com", "type": "work" }],
             "addresses": [{ "type": "work", "locality": "Madrid", "country": "ES" }],
             ENTERPRISE: { "department": "Rides", "employeeNumber": "10", "manager": { "value": boss } },
         }),
@@ -204,7 +204,7 @@ async fn a_filter_that_cannot_be_understood_is_refused_and_never_finds_nothing()
 /// The law of the gateway: a filter that the directory decides finds what it would find if it were decided here.
 #[tokio::test]
 async fn the_directory_and_the_gateway_decide_alike() {
-    let Fixture { scim, .. } = &company().await;
+    let Fixture { scim, directory, .. } = &company().await;
     for name in ["bea", "cyd"] {
         let mut body = user(name);
         body["title"] = " Chief  of  staff".into();
@@ -250,7 +250,8 @@ async fn the_directory_and_the_gateway_decide_alike() {
         "\"2026-01-01T00:00:00Z\"",
     ];
     let mut tried = 0;
-    for (turn, path) in paths.into_iter().enumerate() {
+    let held = |path: &&str| *path != "name.formatted" || directory.vendor().has_formatted_name();
+    for (turn, path) in paths.into_iter().filter(held).enumerate() {
         let comparisons = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"]
             .iter()
             .flat_map(|op| literals.map(|literal| format!("{path} {op} {literal}")))

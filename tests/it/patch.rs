@@ -174,6 +174,8 @@ async fn all_operations_happen_or_none() {
     let made = scim.post("/Users", user("ana")).await.expect(201);
     let ana = format!("/Users/{}", id(&made));
     let good = json!({ "op": "replace", "path": "title", "value": "Engineer" });
+    // LDAP telephone numbers are printable ASCII, and those of Active Directory at least not so long.
+    let no_number = "☎".repeat(65);
 
     for (bad, kind) in [
         (json!({ "op": "replace", "path": "nonsense", "value": 1 }), "invalidPath"),
@@ -182,7 +184,7 @@ async fn all_operations_happen_or_none() {
         (json!({ "op": "remove" }), "noTarget"),
         (json!({ "op": "frobnicate", "path": "title", "value": "x" }), "invalidSyntax"),
         (json!({ "op": "replace", "path": "emails[type eq", "value": "x" }), "invalidFilter"),
-        (json!({ "op": "replace", "path": "phoneNumbers", "value": [{ "type": "work", "value": "☎" }] }), "invalidValue"),
+        (json!({ "op": "replace", "path": "phoneNumbers", "value": [{ "type": "work", "value": no_number }] }), "invalidValue"),
         (json!({ "op": "remove", "path": "userName" }), "mutability"),
     ] {
         let answer = scim.patch(&ana, json!([good, bad])).await;

@@ -1,6 +1,6 @@
 //! Active Directory, and Samba as a domain controller.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, PasswordForm, Profile};
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -24,7 +24,7 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: true,
     member_of: MemberOf::Always,
     chain: true,
-    old_name_sticks: false,
+    old_name: OldName::Goes,
     password: PasswordForm::Quoted("unicodePwd"),
     needs_password: true,
     // MaxPageSize of the default LDAP policy.

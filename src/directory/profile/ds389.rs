@@ -1,6 +1,6 @@
 //! 389 Directory Server, and what is built on it: Red Hat Directory Server, FreeIPA.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, PasswordForm, Profile};
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 /// With the USN plug-in, which counts every change.
@@ -26,7 +26,7 @@ pub(super) const PROFILE: Profile = Profile {
     member_of: MemberOf::AsConfigured,
     chain: false,
     // The plug-in for unique attributes does not find an old value that a DN has to escape.
-    old_name_sticks: true,
+    old_name: OldName::MayStick,
     password: PasswordForm::Text("userPassword"),
     needs_password: false,
     page: None,

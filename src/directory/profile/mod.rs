@@ -44,9 +44,8 @@ pub struct Profile {
     pub member_of: MemberOf,
     /// Whether one search follows groups in groups, by the rule of `Filter::InChain`.
     pub chain: bool,
-    /// A rename that takes the old name away may be refused by `operationsError` because of its characters. The old value is then
-    /// taken away by a change of its own.
-    pub old_name_sticks: bool,
+    /// Whether a rename can take the old name away.
+    pub old_name: OldName,
     /// How a password is set.
     pub password: PasswordForm,
     /// An account without a password would not be let in, or let in by everybody: it gets one that nobody knows.
@@ -83,6 +82,15 @@ pub enum Lock {
         /// The number of a new account that is not disabled.
         enabled: u32,
     },
+}
+
+/// What a rename does with the old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldName {
+    /// It takes it away.
+    Goes,
+    /// That may be refused by `operationsError`, because of the name's characters. It then goes by a change of its own.
+    MayStick,
 }
 
 /// How a password is set.

@@ -1,6 +1,6 @@
 //! OpenLDAP 2.4 and later.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, PasswordForm, Profile};
+use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -22,7 +22,7 @@ pub(super) const PROFILE: Profile = Profile {
     linked_members: false,
     member_of: MemberOf::InSchema,
     chain: false,
-    old_name_sticks: false,
+    old_name: OldName::Goes,
     password: PasswordForm::Operation,
     needs_password: false,
     page: None,

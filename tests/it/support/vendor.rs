@@ -75,7 +75,9 @@ impl Vendor {
         match self {
             Self::OpenLdap => true,
             // A filter for it ends at the NUL.
-            Self::Ds389 | Self::ActiveDirectory => !name.contains('\0'),
+            Self::Ds389 => !name.contains('\0'),
+            // It is a principal of Kerberos too, in which a backslash escapes what comes after it.
+            Self::ActiveDirectory => !name.contains('\0') && !name.ends_with('\\'),
         }
     }
 
