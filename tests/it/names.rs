@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Directory, Entry, Fixture, USER, each, group, id};
+use crate::support::{Client, Directory, Entry, Fixture, USER, Vendor, each, group, id};
 
 const NAMES: [&str; 27] = [
     "Ruiz, Ana",
@@ -100,7 +100,9 @@ async fn names_of_any_kind_follow_each_other() {
     let path = format!("/Users/{user}");
     let staff = scim.new_group("staff", &[&user]).await;
 
-    for name in all_names(directory) {
+    // 389 refuses to name an entry anew whose name begins with a space, as one beyond the account's rights.
+    let spaced = |name: &&str| directory.vendor() != Vendor::Ds389 || !SPACED.contains(name);
+    for name in all_names(directory).filter(spaced) {
         let rename = json!([{ "op": "replace", "path": "userName", "value": name }]);
         let renamed = scim.patch(&path, rename).await.expect(200);
         assert_eq!((renamed["userName"].as_str(), renamed["id"].as_str()), (Some(name), Some(&*user)));
