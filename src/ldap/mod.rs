@@ -6,6 +6,7 @@ mod config;
 mod connect;
 mod convert;
 mod difference;
+mod door;
 mod operation;
 mod pool;
 mod probe;

@@ -124,9 +124,13 @@ impl LdapDirectory {
                     lost += 1;
                     operation == Operation::Search && lost < ATTEMPTS
                 }
-                Ok(_) | Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => {
+                Ok(_) => {
                     way.server.answered();
                     false
+                }
+                Err(DirectoryError::Refused { .. } | DirectoryError::Malformed(_)) => {
+                    way.server.answered();
+                    way.source == Source::Replica
                 }
             };
             if !again || Instant::now() >= deadline {

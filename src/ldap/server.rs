@@ -17,6 +17,7 @@ use url::Url;
 use super::budget::Budget;
 use super::config::LdapConfig;
 use super::connect::{Connection, connect};
+use super::door::{Door, FIRST_REFUSED};
 use super::sign_in::Trouble;
 use crate::directory::Capabilities;
 use crate::telemetry::{Metrics, ServerMetrics};
@@ -24,10 +25,6 @@ use crate::telemetry::{Metrics, ServerMetrics};
 /// The first pause after a failed attempt to connect; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
-
-/// The same after an account was refused: directories lock an account that fails often in a short time.
-const FIRST_REFUSED: Duration = Duration::from_secs(30);
-const LAST_REFUSED: Duration = Duration::from_mins(5);
 
 /// How long a server that stands alone may be silent before its connection is given up.
 const ALONE: Duration = Duration::from_secs(3);
@@ -119,13 +116,6 @@ pub(super) struct Server {
 struct State {
     up: usize,
     health: Health,
-}
-
-/// When the account may be tried again after it was refused.
-#[derive(Debug, Default)]
-struct Door {
-    opens: Option<Instant>,
-    pause: Option<Duration>,
 }
 
 impl Server {
@@ -286,20 +276,6 @@ impl Server {
             }
         };
         answer.map(|_| self.answered()).map_err(|error| format!("no sign of life: {error}"))
-    }
-}
-
-impl Door {
-    fn learn<T>(&mut self, outcome: &Result<T, Trouble>) {
-        match outcome {
-            Ok(_) => *self = Self::default(),
-            Err(Trouble::Refused(_)) => {
-                let pause = self.pause.map_or(FIRST_REFUSED, |pause| (pause * 2).min(LAST_REFUSED));
-                *self = Self { opens: Some(Instant::now() + pause), pause: Some(pause) };
-            }
-            // Whether the account is still refused is not known.
-            Err(Trouble::Away(_)) => {}
-        }
     }
 }
 
