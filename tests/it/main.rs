@@ -1,4 +1,4 @@
-//! The real program before a real OpenLDAP, both started for each test.
+//! The real program before a real directory: an OpenLDAP for each test, or the kind that `SCIMGATE_TEST_DIRECTORY` names.
 #![cfg(test)]
 
 mod support;
