@@ -33,6 +33,9 @@ enum Command {
         /// Validate the configuration only
         #[arg(long)]
         offline: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Make API keys
     Key {
@@ -80,7 +83,7 @@ pub fn run() -> ExitCode {
     // clap prints its own messages and ends with 2 on wrong usage.
     match Arguments::parse().command {
         Command::Serve(config) => serve::run(&config.path),
-        Command::Check { config, offline } => check::run(&config.path, offline),
+        Command::Check { config, offline, json } => check::run(&config.path, offline, json),
         Command::Key { command: KeyCommand::New { name, scopes, expires, client } } => {
             let kind = if client { key::Kind::Client } else { key::Kind::ApiKey(expires) };
             key::new(&name, &scopes, kind)

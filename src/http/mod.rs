@@ -17,7 +17,7 @@ pub use config::{HttpConfig, TlsConfig};
 pub use gateway::Gateway;
 pub use listener::Listener;
 pub use policy::{ClientPolicy, GroupPatchAnswer};
-pub use tls::{certificate_end, server_config};
+pub use tls::{certificate_end, certificate_end_of, server_config};
 
 /// Where SCIM begins below the gateway's own URL.
 pub const SCIM_PATH: &str = "/scim/v2";

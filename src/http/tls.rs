@@ -43,7 +43,12 @@ pub fn server_config(config: &TlsConfig) -> Result<Arc<ServerConfig>, String> {
 /// When the first certificate of a file ends, in seconds since 1970; `None` if it cannot be read.
 pub fn certificate_end(path: &Path) -> Option<i64> {
     let first = CertificateDer::pem_file_iter(path).ok()?.next()?.ok()?;
-    let (_, certificate) = x509_parser::parse_x509_certificate(&first).ok()?;
+    certificate_end_of(&first)
+}
+
+/// The same of a certificate in DER.
+pub fn certificate_end_of(der: &[u8]) -> Option<i64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
     Some(certificate.validity().not_after.timestamp())
 }
 

@@ -7,6 +7,7 @@ mod connect;
 mod convert;
 mod difference;
 mod door;
+mod inspection;
 mod operation;
 mod pool;
 mod probe;
@@ -17,4 +18,5 @@ mod turns;
 
 pub use client::LdapDirectory;
 pub use config::{Bind, ClientCertificate, LdapConfig, ProfileChoice};
+pub use inspection::{Inspection, Rehearsed};
 pub use pool::{Contact, Role};

@@ -7,6 +7,7 @@ mod compile;
 mod config;
 mod derived;
 mod filter;
+mod kept;
 mod names;
 mod patch;
 mod read;

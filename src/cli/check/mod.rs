@@ -1,0 +1,130 @@
+//! `scimgate check`: the configuration first, then the directory, each finding with its remedy. Nothing is changed there.
+
+mod branches;
+mod files;
+mod findings;
+mod groups;
+mod index;
+mod rights;
+mod servers;
+mod software;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use self::findings::Findings;
+use super::{block_on, complain};
+use crate::config::Config;
+use crate::directory::{Capabilities, Directory as _, Dn, Entry, Filter, SearchRequest};
+use crate::ldap::{Inspection, LdapConfig, LdapDirectory};
+use crate::mapping::{Compiled, Mapping, ResourceMapping};
+use crate::resources::Resources;
+use crate::scim::Kind;
+
+/// A directory that was reached, and how we are to work with it.
+#[derive(Debug)]
+struct Patient<'a> {
+    config: &'a LdapConfig,
+    directory: &'a LdapDirectory,
+    capabilities: &'a Capabilities,
+    mapping: &'a Mapping,
+}
+
+pub(super) fn run(path: &Path, offline: bool, json: bool) -> ExitCode {
+    let mut findings = Findings::new(json);
+    if let Err(error) = examine(path, offline, &mut findings) {
+        complain(&format!("the runtime cannot be started: {error}\n"));
+        return ExitCode::from(1);
+    }
+    findings.finish();
+    ExitCode::from(u8::from(findings.is_bad()))
+}
+
+fn examine(path: &Path, offline: bool, findings: &mut Findings) -> std::io::Result<()> {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => {
+            error.0.into_iter().for_each(|line| findings.misconfigured(line));
+            return Ok(());
+        }
+    };
+    findings.good(format!("{} is valid", path.display()));
+    let resources = match Resources::load(&config.data) {
+        Ok(resources) => resources,
+        Err(error) => {
+            findings.wrong(error.to_string());
+            return Ok(());
+        }
+    };
+    files::check(&config, findings);
+    if offline { Ok(()) } else { block_on(check_directory(config, resources, findings)) }
+}
+
+async fn check_directory(config: Config, resources: Resources, findings: &mut Findings) {
+    // One is enough to look, and one attempt to sign in shows whether the account is taken.
+    let ldap = LdapConfig { connections: 1, ..config.directory };
+    let Some((directory, capabilities, mut inspection)) = servers::reach(&ldap, findings).await else { return };
+    match Mapping::compile(&config.mapping, &resources.registry, &resources.maps, &capabilities) {
+        Ok(Compiled { mapping, remarks }) => {
+            for remark in remarks {
+                findings.note(remark);
+            }
+            let (directory, capabilities) = (&directory, &*capabilities);
+            let patient = Patient { config: &ldap, directory, capabilities, mapping: &mapping };
+            patient.check(inspection.as_mut(), findings).await;
+        }
+        Err(error) => error.0.into_iter().for_each(|line| findings.wrong(line)),
+    }
+    if let Some(inspection) = inspection {
+        inspection.close().await;
+    }
+    directory.close().await;
+}
+
+impl Patient<'_> {
+    async fn check(&self, mut inspection: Option<&mut Inspection>, findings: &mut Findings) {
+        software::check(self, findings).await;
+        for side in [&self.mapping.users, &self.mapping.groups] {
+            if branches::check(self, side, findings).await {
+                index::check(self, side, findings).await;
+                if side.ty.kind == Kind::User || self.mapping.groups_sync {
+                    rights::check(self, side, inspection.as_deref_mut(), findings).await;
+                }
+            }
+        }
+        groups::check(self, findings).await;
+    }
+
+    /// Entries that match, as far as this account may see; none where it may not look.
+    async fn look(&self, base: &Dn, filter: Filter, attributes: &[&str]) -> Vec<Entry> {
+        let attributes = attributes.iter().map(|name| (*name).to_owned()).collect();
+        let request = SearchRequest::below(base, filter, attributes);
+        self.directory.search(&request).await.unwrap_or_default().entries
+    }
+
+    /// One entry by its name.
+    async fn entry(&self, dn: &Dn, attributes: &[&str]) -> Option<Entry> {
+        let attributes = attributes.iter().map(|name| (*name).to_owned()).collect();
+        let found = self.directory.search(&SearchRequest::entry(dn, attributes)).await.unwrap_or_default();
+        found.entries.into_iter().next()
+    }
+
+    /// Any resource of this kind, with these attributes.
+    async fn any(&self, side: &ResourceMapping, filter: Filter, attributes: Vec<String>) -> Option<Entry> {
+        let request = SearchRequest { size_limit: 1, ..SearchRequest::below(&side.base, filter, attributes) };
+        self.directory.search(&request).await.unwrap_or_default().entries.into_iter().next()
+    }
+
+    /// What the account is called in messages and examples.
+    fn account(&self) -> &str {
+        self.config.bind.as_ref().map_or("scimgate's account", |bind| &bind.dn)
+    }
+}
+
+/// The section of the configuration that says where resources of this kind are.
+fn section(side: &ResourceMapping) -> &'static str {
+    match side.ty.kind {
+        Kind::User => "users",
+        Kind::Group => "groups",
+    }
+}
