@@ -15,6 +15,7 @@ mod crowd;
 mod cursors;
 mod derived;
 mod discovery;
+mod doctor;
 mod existing;
 mod extensions;
 mod faults;

@@ -18,16 +18,10 @@ pub(super) async fn check(
     inspection: Option<&mut Inspection>,
     findings: &mut Findings,
 ) {
-    let member = side.member_attribute();
+    let mut wanted = side.all_attributes();
+    wanted.extend(side.written().into_iter().map(str::to_owned));
     // The members of a large group are not needed to tell whether they may be changed.
-    let mut wanted: Vec<String> = side.all_attributes().into_iter().filter(|name| Some(name.as_str()) != member).collect();
-    wanted.extend(
-        side.written()
-            .into_iter()
-            .filter(|name| Some(*name) != member && !wanted.iter().any(|known| known == name))
-            .map(str::to_owned)
-            .collect::<Vec<_>>(),
-    );
+    wanted.retain(|name| Some(name.as_str()) != side.member_attribute());
     let sample = patient.any(side, side.visible(), wanted).await;
     if let Some(sample) = &sample {
         reading(patient, side, sample, findings).await;

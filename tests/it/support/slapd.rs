@@ -41,11 +41,22 @@ pub(crate) struct SlapdOptions {
     pub(crate) follows: Option<String>,
     /// Whether what was acknowledged survives a power cut.
     pub(crate) durable: bool,
+    /// What stands in its configuration, and what is to stand there instead.
+    pub(crate) otherwise: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for SlapdOptions {
     fn default() -> Self {
-        Self { schema: true, ppolicy: true, tls: false, clients: None, entries: String::new(), follows: None, durable: false }
+        Self {
+            schema: true,
+            ppolicy: true,
+            tls: false,
+            clients: None,
+            entries: String::new(),
+            follows: None,
+            durable: false,
+            otherwise: Vec::new(),
+        }
     }
 }
 
@@ -256,7 +267,7 @@ fn configuration(folder: &Path, options: &SlapdOptions, twin: Option<(u8, &str)>
         if twin.is_some() { format!("{line}\nmultiprovider on") } else { line }
     };
     let verify = format!("\nTLSCACertificateFile \"{}/clients.crt\"\nTLSVerifyClient demand", folder.display());
-    format!(
+    let text = format!(
         include_str!("slapd.conf"),
         folder = folder.display(),
         schema = only(options.schema, &schema),
@@ -274,5 +285,9 @@ fn configuration(folder: &Path, options: &SlapdOptions, twin: Option<(u8, &str)>
         root = ROOT,
         root_password = ROOT_PASSWORD,
         account = ACCOUNT,
-    )
+    );
+    options.otherwise.iter().fold(text, |text, (one, other)| {
+        assert!(text.contains(one), "the configuration has no `{one}`");
+        text.replace(one, other)
+    })
 }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::super::findings::Findings;
 use super::super::{Patient, section};
+use super::Rights;
 use super::effective::nobody;
-use super::{Rights, grant};
 use crate::directory::{Directory as _, DirectoryError, Entry, Modification, ModifyOp, ResultCode};
 use crate::ldap::{Inspection, Rehearsed};
 use crate::mapping::{ResourceMapping, Targets};
@@ -73,7 +73,7 @@ async fn add(
             let what_now =
                 removed.map_or_else(|error| format!("remove it: {error}"), |()| "it has been removed again".to_owned());
             findings.wrong(format!("{} was added although the No-Op control forbade it: {what_now}", entry.dn));
-            Some(true).filter(|_| false)
+            None
         }
         Err(error) => match error.code() {
             Some(ResultCode::InsufficientAccessRights | ResultCode::NoSuchObject) => Some(false),
