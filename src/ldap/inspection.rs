@@ -42,7 +42,7 @@ impl Inspection {
     pub async fn open(url: &Url, config: &LdapConfig) -> Result<Self, String> {
         let tls = tls::client_config(config)?;
         let (connection, _) = connect(url, config, &tls, false).await.map_err(|trouble| trouble.text().to_owned())?;
-        let Connection { mut ldap, driver } = connection;
+        let Connection { mut ldap, driver, .. } = connection;
         ldap.with_timeout(config.timeout);
         Ok(Self { ldap, driver })
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Fixture, Gateway, GatewayOptions, Slapd, SlapdOptions, program, user_dn};
+use crate::support::{Fixture, Gateway, GatewayOptions, Slapd, SlapdOptions, group_ldif, program};
 
 /// Lets scimgate's account read slapd's own configuration.
 const CONFIG: (&str, &str) = (
@@ -156,10 +156,7 @@ async fn overlays_and_groups_are_looked_at() {
     let loaded = ("overlay syncprov", "overlay syncprov\noverlay refint\nrefint_attributes member");
     let mut options = slapd(&[CONFIG, refint, loaded]);
     // slapadd runs no overlay, so that nobody has memberOf.
-    let member = user_dn("ana");
-    options.entries.push_str(&format!(
-        "dn: cn=staff,ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\nobjectClass: scimgateResource\ncn: staff\nmember: {member}\n"
-    ));
+    options.entries.push_str(&group_ldif("staff", ["ana".to_owned()]));
     let fixture = Fixture::with(options, GatewayOptions::default()).await;
     let file = fixture.gateway.file();
     let report = Report::of(&file);

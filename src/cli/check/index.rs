@@ -155,8 +155,8 @@ async fn configured(patient: &Patient<'_>, side: &ResourceMapping, lookups: &[Lo
         Vendor::ActiveDirectory => {
             let contexts = &patient.capabilities.naming_contexts;
             let schema = contexts.iter().find(|name| name.to_lowercase().starts_with("cn=schema,"))?.parse().ok()?;
-            let named = lookups.iter().map(|lookup| Filter::equal("lDAPDisplayName", &lookup.attribute)).collect();
-            let found = patient.look(&schema, Filter::Or(named), &["lDAPDisplayName", "searchFlags", "linkID"]).await;
+            let wanted = lookups.iter().map(|lookup| Filter::equal("lDAPDisplayName", &lookup.attribute)).collect();
+            let found = patient.look(&schema, Filter::Or(wanted), &["lDAPDisplayName", "searchFlags", "linkID"]).await;
             // fATTINDEX ([MS-ADTS] section 2.2.9); links and names have indexes of their own.
             let flagged = |entry: &&Entry| {
                 let flags = entry.text("searchFlags").and_then(|flags| flags.parse::<u32>().ok()).unwrap_or_default();

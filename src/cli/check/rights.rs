@@ -89,7 +89,7 @@ impl Rights {
                 Some(true) => findings.good(format!("{account} may {verb} {section} below {base} ({})", self.how)),
                 Some(false) => findings.mend(format!("{account} may not {verb} {section} below {base}"), grant(patient, side)),
                 None => {
-                    findings.note(format!("whether {account} may {verb} {section} below {base} cannot be told without doing it"))
+                    findings.note(format!("whether {account} may {verb} {section} below {base} cannot be told without doing it"));
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Certificates that sign themselves.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -10,5 +12,11 @@ pub(crate) fn make(folder: &Path) -> String {
     let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
     std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    keep_secret(&folder.join("tls.key"));
     certificate.pem()
+}
+
+/// Leaves a file to its owner.
+pub(super) fn keep_secret(file: &Path) {
+    std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
 }

@@ -99,6 +99,7 @@ impl Gateway {
         text.push_str(&options.keys);
         let file = folder.path().join("scimgate.toml");
         std::fs::write(&file, text).unwrap();
+        certificate::keep_secret(&file);
         let mut child = program()
             .arg("serve")
             .arg("--config")

@@ -20,7 +20,7 @@ pub(crate) use directory::{Directory, Entry};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
 pub(crate) use link::{Fault, Link, Message};
 pub(crate) use site::Site;
-pub(crate) use slapd::{GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, user_dn};
+pub(crate) use slapd::{GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, group_ldif, user_dn};
 pub(crate) use vendor::Vendor;
 
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

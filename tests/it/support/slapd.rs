@@ -79,7 +79,7 @@ impl SlapdOptions {
 }
 
 /// A managed group of users of these names.
-pub(super) fn group_ldif(name: &str, members: impl IntoIterator<Item = String>) -> String {
+pub(crate) fn group_ldif(name: &str, members: impl IntoIterator<Item = String>) -> String {
     let members: Vec<String> = members.into_iter().map(|member| format!("member: {}", user_dn(&member))).collect();
     let classes = "objectClass: groupOfNames\nobjectClass: scimgateResource";
     format!("dn: {}\n{classes}\ncn: {name}\n{}\n\n", group_dn(name), members.join("\n"))

@@ -48,7 +48,11 @@ pub(super) async fn ds389(
     let mut rights = Rights { how: "by its effective rights", ..Rights::default() };
     let Some(class) = side.object_classes().last() else { return };
     match inspection.effective_rights(&side.base, &[format!("*@{class}")]).await {
-        Ok(told) => rights.add = told.iter().find_map(|entry| entry.text("entryLevelRights")).map(|rights| rights.contains('a')),
+        // The branch itself comes too.
+        Ok(told) => {
+            let made_up = told.iter().find(|entry| entry.dn.key() != side.base.key());
+            rights.add = made_up.and_then(|entry| entry.text("entryLevelRights")).map(|rights| rights.contains('a'));
+        }
         Err(error) => findings.note(format!("the directory does not tell effective rights: {error}")),
     }
     let written: Vec<String> = side.written().into_iter().map(str::to_owned).collect();
