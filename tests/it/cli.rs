@@ -10,8 +10,7 @@ use crate::support::{Fixture, Gateway, GatewayOptions, Slapd, SlapdOptions, prog
 /// Runs a command; its exit status, and what it printed to each stream.
 fn run(arguments: &[&str]) -> (i32, String, String) {
     // Directories that are away are waited for.
-    let Output { status, stdout, stderr } =
-        program().args(arguments).env("SCIMGATE__DIRECTORY__TIMEOUT", "200ms").output().unwrap();
+    let Output { status, stdout, stderr } = program().args(arguments).env("SCIMGATE__DIRECTORY__TIMEOUT", "5s").output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 

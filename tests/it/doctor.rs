@@ -180,7 +180,7 @@ async fn every_server_and_its_certificate_is_looked_at() {
     let gateway = Gateway::start(GatewayOptions::default().tls(), &slapd.url()).await;
     let (file, certificate) = (gateway.file(), slapd.certificate());
     let urls = format!("[\"{}\", \"{}\"]", slapd.tls_url(), second.url());
-    let settings = [("directory.urls", &*urls), ("directory.ca", &certificate), ("directory.timeout", "500ms")];
+    let settings = [("directory.urls", &*urls), ("directory.ca", &*certificate)];
 
     let report = Report::with(&file, &settings);
     report.has("ok", &["the certificate of ldaps://127.0.0.1", "is good for", "days"]);
