@@ -374,7 +374,12 @@ impl<'a> Parser<'a> {
                 self.plain(c, bytes);
                 Ok(())
             }
-            _ => Err(self.error("a backslash stands before a special character or two hexadecimal digits")),
+            // RFC 4514 section 3 has two digits for these; Samba puts a backslash before a line feed.
+            Some(c) if c.is_control() => {
+                self.plain(c, bytes);
+                Ok(())
+            }
+            Some(_) | None => Err(self.error("a backslash stands before a special character or two hexadecimal digits")),
         }
     }
 
@@ -411,6 +416,7 @@ mod tests {
         same("cn=a b  ,dc=x", "a b");
         same("cn=a\\ ,dc=x", "a ");
         same("cn=a=b,dc=x", "a=b");
+        same("cn=line\\\nbreak,dc=x", "line\nbreak");
         let multi: Dn = "ou=Sales+cn=J.  Smith,dc=example".parse().unwrap();
         assert_eq!(multi.key(), "CN=j. smith+OU=SALES,DC=Example".parse::<Dn>().unwrap().key());
         assert_eq!("1.3.6.1.4.1.1466.0=#04024869".parse::<Dn>().unwrap().to_string(), "1.3.6.1.4.1.1466.0=#04024869");
