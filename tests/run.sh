@@ -54,12 +54,18 @@ stop_server() {
   server=""
 }
 
+# In memory where there is a gigabyte of it, for the servers write a lot and all of it is thrown away. A container may have 64 MB.
+roomy_folder() {
+  local free
+  free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1) || free=0
+  if [[ -w /dev/shm ]] && ((free > 1048576)); then echo /dev/shm; else echo "${TMPDIR:-/tmp}"; fi
+}
+
 # on_directory NAME SCRIPT: the tests of operations, all of them on one server at the same time.
 on_directory() {
   local name=$1 attempt
   script=tests/directory/$2
-  # In memory where that can be, for the servers write a lot and all of it is thrown away.
-  server=$(mktemp -d -p /dev/shm scimgate-test.XXXXXX 2>/dev/null || mktemp -d)
+  server=$(mktemp -d -p "$(roomy_folder)" scimgate-test.XXXXXX)
   # Between the choice of a port and its use another program may take it.
   for attempt in 1 2 3; do
     "$script" start "$server/server" $((20000 + RANDOM % 12000)) && break
@@ -87,7 +93,11 @@ run "core without I/O" cargo check --no-default-features --lib --locked
 run "tests of the core" cargo test --no-default-features --lib --locked
 run "all tests" cargo nextest run --locked
 run "operations on 389 DS" on_directory 389ds 389ds.sh
-run "operations on Samba AD" on_directory samba-ad samba-ad.sh
+if ((EUID == 0)); then
+  run "operations on Samba AD" on_directory samba-ad samba-ad.sh
+else
+  times+=("  -:--  operations on Samba AD: LEFT OUT, for a domain controller has to be root")
+fi
 run "documentation's examples" cargo test --doc --locked
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 # The program and slapd killed by turns; few users here, more by hand: cargo bench --bench survival.

@@ -102,7 +102,7 @@ async fn an_operation_without_a_path_may_have_keys_of_every_form() {
         "name.givenName": "Anna",
         "emails[type eq \"work\"].value": "anna@example.com",
         department: "Rides",
-        "urn:ietf:params:scim:schemas:core:2.0:User:nickName": "Anita",
+        "urn:ietf:params:scim:schemas:core:2.0:User:userType": "Employee",
         "id": "passed over",
     });
     let shown = "/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User/department";
@@ -114,7 +114,7 @@ async fn an_operation_without_a_path_may_have_keys_of_every_form() {
             (all.clone(), "/name/givenName", json!("Anna")),
             (all.clone(), "/emails/0/value", json!("anna@example.com")),
             (all.clone(), shown, json!("Rides")),
-            (all, "/nickName", json!("Anita")),
+            (all, "/userType", json!("Employee")),
         ],
     )
     .await;
