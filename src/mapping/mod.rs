@@ -8,20 +8,25 @@ mod config;
 mod derived;
 mod filter;
 mod kept;
+mod map_file;
 mod names;
 mod patch;
 mod read;
+mod resource_mapping;
 mod rule;
+mod template;
 mod write;
 
 pub use active::Active;
 pub use change::Change;
-pub use compile::{Compiled, MapFile, MapFiles, Mapping, MappingError, ResourceMapping};
+pub use compile::{Compiled, Mapping, MappingError};
 pub use config::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
 pub use filter::{Translation, references_in};
+pub use map_file::{MapFile, MapFiles};
 pub use names::{Groups, Name, Names, Targets};
 pub use patch::{MemberChange, Plan};
 pub use read::ReadContext;
+pub use resource_mapping::ResourceMapping;
 
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,15 @@
 //! From a resource to an entry's attributes.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use super::compile::{Piece, Template};
 use super::config::{Passwords, UserNameRule};
 use super::names::Targets;
 use super::rule::Rule;
 use super::{Active, ResourceMapping};
 use crate::directory::profile::NameLimit;
 use crate::directory::{Ava, Dn, Entry, Rdn};
-use crate::scim::text::prepare;
 use crate::scim::{Kind, Resource, ScimError, ScimType};
 
 /// Attribute names (as mapped) and their values.
@@ -148,7 +144,7 @@ impl ResourceMapping {
         }
         for (attribute, templates) in &self.fallback {
             let missing = attributes.get(attribute).is_none_or(Vec::is_empty);
-            if missing && let Some(text) = templates.iter().find_map(|template| fill(template, resource)) {
+            if missing && let Some(text) = templates.iter().find_map(|template| template.fill(resource)) {
                 attributes.insert(attribute.clone(), vec![text.into_bytes()]);
             }
         }
@@ -259,39 +255,6 @@ fn ids<'a>(rule: &Rule, resource: &'a Resource) -> Vec<&'a str> {
     resource.values(&rule.path).into_iter().filter_map(Value::as_str).collect()
 }
 
-fn fill(template: &Template, resource: &Resource) -> Option<String> {
-    let mut text = String::new();
-    for piece in &template.0 {
-        match piece {
-            Piece::Text(fixed) => text.push_str(fixed),
-            Piece::Path(path) => text.push_str(resource.values(path).first().and_then(|value| value.as_str())?),
-            Piece::Account(path, longest) => {
-                text.push_str(&account(resource.values(path).first().and_then(|value| value.as_str())?, *longest));
-            }
-            Piece::Number(path, range) => {
-                text.push_str(&number(resource.values(path).first().and_then(|value| value.as_str())?, range).to_string());
-            }
-        }
-    }
-    Some(text).filter(|text| !text.trim().is_empty())
-}
-
-/// An account name made of a longer one ([MS-SAMR] section 3.1.1.6: what it may not have).
-fn account(name: &str, longest: usize) -> String {
-    let local = name.split('@').next().unwrap_or_default();
-    let fit = |c: char| if c.is_control() || "\"/\\[]:;|=,+*?<>".contains(c) { '_' } else { c };
-    local.trim().chars().map(fit).take(longest).collect::<String>().trim_end_matches(['.', ' ']).to_owned()
-}
-
-/// A number of the range that follows from a name, whatever its case.
-fn number(name: &str, range: &Range<u32>) -> u32 {
-    let digest = Sha256::digest(prepare(name, false));
-    let high = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    let size = u64::from(range.end.saturating_sub(range.start)).max(1);
-    // Less than the size of the range, which is a u32's.
-    range.start + u32::try_from(high % size).unwrap_or_default()
-}
-
 /// One `@` with something on both sides and no space or control character. More is for the mail system to say.
 pub(super) fn is_email(text: &str) -> bool {
     let sides =
@@ -301,29 +264,7 @@ pub(super) fn is_email(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{account, is_email, number};
-
-    #[test]
-    fn a_number_follows_from_a_name() {
-        let of = |name: &str| number(name, &(1000..1010));
-        assert_eq!(of("Staff"), of("staff"));
-        let some: std::collections::HashSet<u32> = (0..100).map(|n| of(&n.to_string())).collect();
-        assert_eq!(some, (1000..1010).collect());
-        assert_eq!(number("x", &(7..7)), 7);
-    }
-
-    #[test]
-    fn an_account_name_has_only_what_it_may_have() {
-        for (name, expected) in [
-            ("ana.ruiz@corp.example", "ana.ruiz"),
-            ("Ops: [east]", "Ops_ _east_"),
-            ("abcdefghijklmnopqrst.uvw@x", "abcdefghijklmnopqrst"),
-            ("abcdefghijklmnopqrs..uvw@x", "abcdefghijklmnopqrs"),
-            ("@x", ""),
-        ] {
-            assert_eq!(account(name, 20), expected, "{name}");
-        }
-    }
+    use super::is_email;
 
     #[test]
     fn an_email_has_two_sides_and_no_space() {
