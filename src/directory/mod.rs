@@ -22,4 +22,4 @@ pub use filter::Filter;
 pub use port::{Capabilities, Directory, Scope, SearchRequest, SearchResult, Source, Vendor};
 pub use result::{DirectoryError, ResultCode};
 pub use schema::{AttributeType, Definitions, Equality, Subschema, Unstated};
-pub use syntax::{generalized_time, instant};
+pub use syntax::{file_time, from_file_time, generalized_time, instant};

@@ -59,6 +59,24 @@ pub fn generalized_time(instant: Timestamp) -> Option<String> {
     Some(format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}{fraction}Z"))
 }
 
+/// 100 nanoseconds, the unit of a FILETIME.
+const TICK: i128 = 100;
+/// 1601-01-01T00:00:00Z, where a FILETIME begins, in nanoseconds from 1970.
+const FILE_TIME_ZERO: i128 = -11_644_473_600 * 1_000_000_000;
+
+/// Reads a FILETIME ([MS-DTYP] section 2.3.3) as Active Directory holds it: digits. `None` for what is none, and for the two values
+/// that mean never.
+pub fn from_file_time(text: &str) -> Option<Timestamp> {
+    let ticks: i64 = text.parse().ok().filter(|ticks| (1..i64::MAX).contains(ticks))?;
+    Timestamp::from_nanosecond(FILE_TIME_ZERO + i128::from(ticks) * TICK).ok()
+}
+
+/// Prints an instant as a FILETIME, to 100 nanoseconds. `None` for one that is not later than 1601 began.
+pub fn file_time(instant: Timestamp) -> Option<String> {
+    let ticks = (instant.as_nanosecond() - FILE_TIME_ZERO).div_euclid(TICK);
+    i64::try_from(ticks).ok().filter(|ticks| *ticks > 0).map(|ticks| ticks.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +97,27 @@ mod tests {
         for bad in ["", "Z", "2026", "20261324131128Z", "20261124131128", "20261124131128+1", "2026112413112xZ", "é"] {
             assert_eq!(instant(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_file_time_counts_from_1601() {
+        let epoch = "1970-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(file_time(epoch).as_deref(), Some("116444736000000000"));
+        for (text, expected) in [
+            ("116444736000000000", Some("1970-01-01T00:00:00Z")),
+            ("134086176000000001", Some("2025-11-25T00:00:00.0000001Z")),
+            // Never.
+            ("0", None),
+            ("9223372036854775807", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            assert_eq!(from_file_time(text).map(|time| time.to_string()).as_deref(), expected, "{text}");
+            if let Some(time) = from_file_time(text) {
+                assert_eq!(file_time(time).as_deref(), Some(text));
+            }
+        }
+        assert_eq!(file_time("1601-01-01T00:00:00Z".parse().unwrap()), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Number;
 
-use crate::directory::{AttributeType, Dn, Equality, generalized_time, instant};
+use crate::directory::{AttributeType, Dn, Equality, file_time, from_file_time, generalized_time, instant};
 use crate::scim::filter::{CompareOp, Filter, Literal};
 use crate::scim::text::prepare;
 use crate::scim::{AttrType, BoundPath, Budgets, Dialect, ResourceType};
@@ -21,6 +21,8 @@ pub(super) enum Codec {
     Decimal,
     /// An RFC 3339 time; GeneralizedTime there.
     Instant,
+    /// An RFC 3339 time; FILETIME there.
+    FileTime,
     /// Base64; bytes there.
     Binary,
     /// A resource's id; its entry's name there.
@@ -128,6 +130,7 @@ impl Rule {
             AttrType::Boolean => Codec::Boolean,
             AttrType::Integer => Codec::Integer,
             AttrType::Decimal => Codec::Decimal,
+            AttrType::DateTime if definition.is_large_integer() => Codec::FileTime,
             AttrType::DateTime => Codec::Instant,
             AttrType::Binary => Codec::Binary,
         };
@@ -173,6 +176,7 @@ impl Rule {
             Codec::Integer => text().and_then(number).filter(|number| !number.is_f64()).map(Into::into),
             Codec::Decimal => text().and_then(number).map(Into::into),
             Codec::Instant => text().and_then(instant).map(|time| time.to_string().into()),
+            Codec::FileTime => text().and_then(from_file_time).map(|time| time.to_string().into()),
             Codec::Binary => Some(base64::engine::general_purpose::STANDARD.encode(value).into()),
             Codec::Reference | Codec::Login => None,
         }
@@ -189,6 +193,7 @@ impl Rule {
                 let time: Timestamp = value.as_str()?.parse().ok()?;
                 generalized_time(time).map(String::into_bytes)
             }
+            Codec::FileTime => file_time(value.as_str()?.parse().ok()?).map(String::into_bytes),
             Codec::Binary => base64::engine::general_purpose::STANDARD.decode(value.as_str()?).ok(),
             Codec::Reference | Codec::Login => None,
         }

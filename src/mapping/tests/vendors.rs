@@ -208,6 +208,24 @@ fn filters_for_active_directory() {
 }
 
 #[test]
+fn a_time_is_kept_as_active_directory_counts_it() {
+    let schema = json!({ "id": "urn:acme:User", "name": "Acme", "attributes": [{ "name": "ends", "type": "dateTime" }] });
+    let registry = SchemaRegistry::builtin().extended(vec![crate::scim::Schema::from_json(&schema).unwrap()], Vec::new());
+    let mut config = config();
+    config.users.attributes = lines(&[("urn:acme:User:ends", "accountExpires")]);
+    let users = compile_with(&config, &registry, &active_directory()).unwrap().mapping.users;
+    let body = json!({ "schemas": ["urn:acme:User"], "userName": "ana@x", "urn:acme:User": { "ends": "1970-01-01T00:00:00Z" } });
+
+    let mut entry = held(users.new_entry(&resource(&users, body), &Targets::new()).unwrap());
+
+    assert_eq!(texts(&entry, "accountExpires"), ["116444736000000000"]);
+    assert_eq!(read(&users, &entry).map()["urn:acme:User"]["ends"], "1970-01-01T00:00:00Z");
+    entry = Entry::new(entry.dn);
+    entry.push_text("accountExpires", "9223372036854775807");
+    assert!(!read(&users, &entry).map().contains_key("urn:acme:User"));
+}
+
+#[test]
 fn a_group_of_active_directory_may_be_empty_and_has_a_type() {
     let groups = &compiled_for(&active_directory()).groups;
     let entry = groups.new_entry(&resource(groups, json!({ "displayName": "Ops: [east]" })), &Targets::new()).unwrap();
