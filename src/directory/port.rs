@@ -102,6 +102,11 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// The assertion control (RFC 4528).
+    pub const ASSERTION: &str = "1.3.6.1.1.12";
+    /// The post-read control (RFC 4527).
+    pub const POST_READ: &str = "1.3.6.1.1.13.2";
+
     /// Whether it knows a control.
     pub fn has_control(&self, oid: &str) -> bool {
         self.controls.contains(oid)

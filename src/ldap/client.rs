@@ -25,9 +25,6 @@ use crate::directory::{
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 
-const ASSERTION: &str = "1.3.6.1.1.12";
-const POST_READ: &str = "1.3.6.1.1.13.2";
-
 /// A directory reached over LDAP.
 #[derive(Debug)]
 pub struct LdapDirectory {
@@ -152,7 +149,7 @@ impl LdapDirectory {
         let mut controls: Vec<RawControl> = Vec::new();
         let mut turn = None;
         if let Some(filter) = assertion {
-            if self.has(ASSERTION) {
+            if self.has(Capabilities::ASSERTION) {
                 let mut control = Assertion::new(filter.to_string());
                 control.crit = true;
                 controls.push(control);
@@ -162,7 +159,7 @@ impl LdapDirectory {
                 self.assert_before(dn, filter).await?;
             }
         }
-        let by_control = !read_back.is_empty() && self.has(POST_READ);
+        let by_control = !read_back.is_empty() && self.has(Capabilities::POST_READ);
         if by_control {
             controls.push(PostRead::new(read_back.to_vec()));
         }

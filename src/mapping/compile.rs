@@ -14,8 +14,6 @@ use crate::scim::{BoundPath, Keep, Kind, ResourceType, SchemaRegistry};
 
 /// The object class of `config/schema/`.
 const OUR_CLASS: &str = "scimgateResource";
-/// The assertion control (RFC 4528).
-const ASSERTION: &str = "1.3.6.1.1.12";
 /// Its flag for accounts where no password policy is present.
 const OUR_ACTIVE: &str = "scimgateActive";
 
@@ -147,7 +145,7 @@ impl Mapping {
                 demands_member: members.is_some_and(|rule| demands_member(schema, &classes, &rule.attribute)),
                 logins: logins.clone(),
                 member_of: member_of && !by_login,
-                swaps: !capabilities.has_control(ASSERTION),
+                swaps: !capabilities.has_control(Capabilities::ASSERTION),
                 rules,
                 ty,
             }

@@ -64,11 +64,6 @@ impl TokenRequest {
         }
         Ok(Self { client_id, client_secret, basic, scope: take("scope").map(|scope| scope.to_string()) })
     }
-
-    /// The id as it was sent, for the log; it proves nothing.
-    pub fn client_id(&self) -> &str {
-        &self.client_id
-    }
 }
 
 /// The id and secret of HTTP Basic, each coded as in a form before they were joined.

@@ -16,9 +16,9 @@ const CLOCK: i64 = 30;
 
 /// Controls that change how we work, and what happens without them.
 const CONTROLS: [(&str, &str, &str); 2] = [
-    ("1.3.6.1.1.13.2", "post-read (RFC 4527)", "each write is followed by a read"),
+    (Capabilities::POST_READ, "post-read (RFC 4527)", "each write is followed by a read"),
     (
-        "1.3.6.1.1.12",
+        Capabilities::ASSERTION,
         "assertion (RFC 4528)",
         "each guarded write is preceded by a read, and says which values it replaces where that can be said",
     ),
