@@ -70,9 +70,10 @@ impl App {
             .map_err(|error| StartError(error.to_string()))?;
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);
-        let server = config.auth.oauth.map(|oauth| AuthorizationServer::new(oauth, audience, clock.clone()).map(Arc::new));
+        let server =
+            config.auth.oauth.clone().map(|oauth| AuthorizationServer::new(oauth, audience, clock.clone()).map(Arc::new));
         let server = server.transpose().map_err(|error| StartError(error.to_string()))?;
-        let authenticator = Authenticator::new(config.auth.api_keys, server.clone(), clock);
+        let authenticator = Authenticator::new(config.auth, server.clone(), clock);
         let limiter = RateLimiter::new(config.limits);
         let gateway =
             Arc::new(Gateway::new(&config.server, service, (authenticator, server), limiter, config.clients, metrics.clone()));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::OAuthConfig;
 use super::scope::Scopes;
+use super::{CertificateConfig, HeaderForms, OAuthConfig};
 
 /// `[auth]`.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,10 @@ pub struct AuthConfig {
     pub api_keys: Vec<ApiKeyConfig>,
     /// The authorization server, if there is to be one.
     pub oauth: Option<OAuthConfig>,
+    /// Which forms of the Authorization header are read.
+    pub forms: HeaderForms,
+    /// Clients known by their certificates, in the file's order.
+    pub certificates: Vec<CertificateConfig>,
 }
 
 /// One `[[auth.api_keys]]`.

@@ -1,7 +1,9 @@
 //! Who asks, and what that one may do.
 
 mod api_key;
-mod bearer;
+mod authorization;
+mod basic;
+mod certificate;
 mod config;
 mod oauth;
 mod scope;
@@ -10,11 +12,13 @@ mod tests;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 
 pub use api_key::{ApiKeys, GeneratedKey};
+pub use authorization::{HeaderForms, Writing};
+pub use certificate::{CertificateConfig, CertificateRule, Certificates, ClientCertificate, SubjectAltName, Thumbprint};
 pub use config::{ApiKeyConfig, AuthConfig};
 pub use oauth::{
     AccessTokens, AuthorizationServer, Granted, OAuthClientConfig, OAuthConfig, OAuthError, TokenRequest, UnusableKey,
@@ -22,6 +26,7 @@ pub use oauth::{
 pub use scope::{Scope, Scopes, UnknownScope};
 
 use crate::clock::Clock;
+use authorization::Credential;
 
 /// Whether this can be a client's name: it stands in logs, metrics and section names as it is.
 pub fn is_client_name(text: &str) -> bool {
@@ -48,12 +53,14 @@ pub enum Rejection {
     Unknown,
     /// It was one of ours.
     Expired,
+    /// It is bound to a certificate, which was not shown (RFC 8705 section 3).
+    OtherCertificate,
 }
 
 /// What a scheme says of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemeOutcome {
-    /// The request holds no credential of this kind.
+    /// The request holds no credential that this scheme knows.
     NotPresented,
     /// It does, and it is good.
     Accepted(Principal),
@@ -61,36 +68,106 @@ pub enum SchemeOutcome {
     Rejected(Rejection),
 }
 
-/// One way to sign in.
-pub trait AuthScheme: Send + Sync + std::fmt::Debug {
-    /// Looks at a request's head.
-    fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> SchemeOutcome;
+/// What a request shows of who sends it.
+#[derive(Debug)]
+pub struct Presented<'a> {
+    credential: Credential<'a>,
+    certificate: Option<&'a ClientCertificate>,
 }
 
-/// Every way to sign in, in the order they are tried; the first that finds its credential decides.
+impl<'a> Presented<'a> {
+    /// The key or token, if that is what is shown.
+    fn token(&self) -> Option<&'a str> {
+        match self.credential {
+            Credential::Token(token, _) => Some(token),
+            Credential::Absent | Credential::Malformed | Credential::Password(_) => None,
+        }
+    }
+
+    /// What holds if no scheme knows it.
+    fn unknown(&self) -> Rejection {
+        match self.credential {
+            Credential::Absent => Rejection::Missing,
+            Credential::Malformed => Rejection::Malformed,
+            Credential::Token(..) | Credential::Password(_) => Rejection::Unknown,
+        }
+    }
+
+    fn writing(&self) -> Writing {
+        match self.credential {
+            Credential::Token(_, writing) => writing,
+            Credential::Absent | Credential::Malformed | Credential::Password(_) => Writing::Standard,
+        }
+    }
+}
+
+/// One way to sign in.
+#[async_trait]
+pub trait AuthScheme: Send + Sync + std::fmt::Debug {
+    /// Looks at what a request shows.
+    async fn authenticate(&self, presented: &Presented<'_>, now: Timestamp) -> SchemeOutcome;
+}
+
+/// What is offered to who has not signed in (RFC 9110 section 11.6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offers {
+    /// Keys or tokens.
+    pub bearer: bool,
+    /// User names and passwords.
+    pub basic: bool,
+}
+
+/// Every way to sign in, in the order they are tried; the first that knows its credential decides.
 #[derive(Debug)]
 pub struct Authenticator {
     schemes: Vec<Box<dyn AuthScheme>>,
+    forms: HeaderForms,
+    offers: Offers,
     clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
-    /// Over these keys, and the tokens of this server.
-    pub fn new(api_keys: Vec<ApiKeyConfig>, server: Option<Arc<AuthorizationServer>>, clock: Arc<dyn Clock>) -> Self {
-        let tokens = server.map(|server| Box::new(AccessTokens::new(server)) as Box<dyn AuthScheme>);
-        Self { schemes: tokens.into_iter().chain([Box::new(ApiKeys::new(api_keys)) as Box<dyn AuthScheme>]).collect(), clock }
+    /// By this configuration; of `[auth.oauth]`, the server.
+    pub fn new(config: AuthConfig, server: Option<Arc<AuthorizationServer>>, clock: Arc<dyn Clock>) -> Self {
+        let AuthConfig { api_keys, forms, certificates, oauth: _ } = config;
+        let bearer = !api_keys.is_empty() || server.is_some();
+        let offers = Offers { bearer, basic: forms.basic && bearer };
+        let keys = Arc::new(ApiKeys::new(api_keys));
+        let mut schemes: Vec<Box<dyn AuthScheme>> = Vec::new();
+        if forms.basic {
+            schemes.push(Box::new(basic::Basic::new(keys.clone(), server.clone())));
+        }
+        if let Some(server) = server {
+            schemes.push(Box::new(AccessTokens::new(server)));
+        }
+        schemes.push(Box::new(keys));
+        schemes.push(Box::new(Certificates::new(certificates)));
+        Self { schemes, forms, offers, clock }
     }
 
-    /// Who asks.
-    pub fn identify(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
+    /// What is on offer.
+    pub fn offers(&self) -> Offers {
+        self.offers
+    }
+
+    /// Who asks, and how the key or token was written.
+    ///
+    /// # Errors
+    /// Why nobody is known by what the request shows.
+    pub async fn identify(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<(Principal, Writing), Rejection> {
         let now = self.clock.now();
+        let presented = Presented { credential: Credential::of(headers, &self.forms), certificate };
         for scheme in &self.schemes {
-            match scheme.authenticate(headers, now) {
+            match scheme.authenticate(&presented, now).await {
                 SchemeOutcome::NotPresented => {}
-                SchemeOutcome::Accepted(principal) => return Ok(principal),
+                SchemeOutcome::Accepted(principal) => return Ok((principal, presented.writing())),
                 SchemeOutcome::Rejected(rejection) => return Err(rejection),
             }
         }
-        Err(if headers.contains_key(AUTHORIZATION) { Rejection::Malformed } else { Rejection::Missing })
+        Err(presented.unknown())
     }
 }

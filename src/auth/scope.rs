@@ -14,11 +14,15 @@ pub enum Scope {
     GroupsRead,
     /// `groups:write`; reading included.
     GroupsWrite,
+    /// `bulk`: several operations in one request, each of which needs its own permission too.
+    Bulk,
+    /// `admin`: no permission of SCIM's, and part of no other; nothing asks for it yet.
+    Admin,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::UsersRead, Self::UsersWrite, Self::GroupsRead, Self::GroupsWrite];
+    pub const ALL: [Self; 6] = [Self::UsersRead, Self::UsersWrite, Self::GroupsRead, Self::GroupsWrite, Self::Bulk, Self::Admin];
 
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
@@ -27,6 +31,8 @@ impl Scope {
             Self::UsersWrite => "users:write",
             Self::GroupsRead => "groups:read",
             Self::GroupsWrite => "groups:write",
+            Self::Bulk => "bulk",
+            Self::Admin => "admin",
         }
     }
 
@@ -36,6 +42,8 @@ impl Scope {
             Self::UsersWrite => 2,
             Self::GroupsRead => 4,
             Self::GroupsWrite => 8,
+            Self::Bulk => 16,
+            Self::Admin => 32,
         }
     }
 }
@@ -48,7 +56,7 @@ impl fmt::Display for Scope {
 
 /// The word is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope; the scopes are users:read, users:write, groups:read and groups:write")]
+#[error("`{0}` is not a scope; the scopes are users:read, users:write, groups:read, groups:write, bulk and admin")]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {
@@ -64,9 +72,9 @@ impl FromStr for Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Everything.
+    /// Everything that a provisioning client does: all but `admin`, which is given by name only.
     pub fn all() -> Self {
-        Scope::ALL.into_iter().collect()
+        Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin).collect()
     }
 
     /// Nothing.
@@ -92,7 +100,7 @@ impl fmt::Display for Scopes {
         let included = |scope: Scope| match scope {
             Scope::UsersRead => self.contains(Scope::UsersWrite),
             Scope::GroupsRead => self.contains(Scope::GroupsWrite),
-            Scope::UsersWrite | Scope::GroupsWrite => false,
+            Scope::UsersWrite | Scope::GroupsWrite | Scope::Bulk | Scope::Admin => false,
         };
         let words = Scope::ALL.into_iter().filter(|scope| self.contains(*scope) && !included(*scope));
         f.write_str(&words.map(Scope::as_str).collect::<Vec<_>>().join(" "))
@@ -106,8 +114,24 @@ impl FromIterator<Scope> for Scopes {
                 | match scope {
                     Scope::UsersWrite => Scope::UsersRead.bit(),
                     Scope::GroupsWrite => Scope::GroupsRead.bit(),
-                    Scope::UsersRead | Scope::GroupsRead => 0,
+                    Scope::UsersRead | Scope::GroupsRead | Scope::Bulk | Scope::Admin => 0,
                 }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_not_the_administrators() {
+        assert!(!Scopes::all().contains(Scope::Admin));
+        assert_eq!(Scopes::all().to_string(), "users:write groups:write bulk");
+        let words = Scope::ALL.map(Scope::as_str);
+        let both: Scopes = words.iter().map(|word| word.parse::<Scope>().unwrap()).collect();
+        assert_eq!(both.to_string(), "users:write groups:write bulk admin");
+        let named = "everything".parse::<Scope>().unwrap_err().to_string();
+        assert!(words.iter().all(|word| named.contains(word)), "{named}");
     }
 }

@@ -12,6 +12,7 @@ use jiff::tz::Offset;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use super::credentials::{certificates, header_forms};
 use super::directory::directory;
 use super::node::{self, Value};
 use super::reader::{Environment, Report, Section};
@@ -66,7 +67,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (user_side, user_extensions) = users(root.section("users"));
     let (groups, group_extensions) = groups(root.section("groups"));
     let provisioning = provisioning(root.section("provisioning"));
-    let auth = auth(root.section("auth"), server.public_url.as_deref());
+    let auth = auth(root.section("auth"), &server);
     let clients = clients(root.named_sections("clients"), &mut limits);
     let service =
         ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
@@ -113,7 +114,19 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
         let private_key = tls_section.required_path("private_key", "\"tls.key\"");
         tls_section.note_secret("private_key", private_key.as_ref());
         let client_ca = tls_section.path("client_ca");
-        Some(certificate.zip(private_key).map(|(certificate, private_key)| TlsConfig { certificate, private_key, client_ca }))
+        let place = tls_section.place_of("client_certificates");
+        let required = tls_section.parsed("client_certificates", |text| match text {
+            "required" => Ok(true),
+            "optional" => Ok(false),
+            _ => Err("this must be \"required\" or \"optional\"".to_owned()),
+        });
+        if required.is_some() && client_ca.is_none() {
+            let what = "name the authorities that sign clients' certificates: client_ca = \"clients.pem\"";
+            tls_section.note(place.as_ref(), "client_certificates", what);
+        }
+        let certificates_required = required.unwrap_or(true);
+        let files = certificate.zip(private_key);
+        Some(files.map(|(certificate, private_key)| TlsConfig { certificate, private_key, client_ca, certificates_required }))
     } else {
         None
     };
@@ -277,10 +290,12 @@ fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
     (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
 }
 
-fn auth(mut section: Section<'_>, public_url: Option<&str>) -> AuthConfig {
+fn auth(mut section: Section<'_>, server: &HttpConfig) -> AuthConfig {
     let keys = section.sections("api_keys");
     let oauth_section = section.section("oauth");
-    if keys.is_empty() && !oauth_section.is_present() {
+    let asks_certificates = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let certificates = certificates(&mut section, asks_certificates);
+    if keys.is_empty() && !oauth_section.is_present() && certificates.is_empty() {
         section.note(
             None,
             "api_keys",
@@ -288,9 +303,11 @@ fn auth(mut section: Section<'_>, public_url: Option<&str>) -> AuthConfig {
         );
     }
     let api_keys = keys.into_iter().filter_map(api_key).collect();
-    let oauth = oauth(oauth_section, public_url);
+    let oauth =
+        oauth(oauth_section, server.public_url.as_deref()).map(|oauth| OAuthConfig { certificates: asks_certificates, ..oauth });
+    let forms = header_forms(&mut section);
     section.finish();
-    AuthConfig { api_keys, oauth }
+    AuthConfig { api_keys, oauth, forms, certificates }
 }
 
 fn oauth(mut section: Section<'_>, public_url: Option<&str>) -> Option<OAuthConfig> {
@@ -321,7 +338,7 @@ fn oauth(mut section: Section<'_>, public_url: Option<&str>) -> Option<OAuthConf
     let clients = clients.into_iter().filter_map(oauth_client).collect();
     section.finish();
     let issuer = public_url?.to_owned();
-    Some(OAuthConfig { issuer, signing_key: signing_key?, former_keys, access_token_lifetime, clients })
+    Some(OAuthConfig { issuer, signing_key: signing_key?, former_keys, access_token_lifetime, certificates: false, clients })
 }
 
 fn oauth_client(mut section: Section<'_>) -> Option<OAuthClientConfig> {
@@ -333,7 +350,7 @@ fn oauth_client(mut section: Section<'_>) -> Option<OAuthClientConfig> {
     Some(OAuthClientConfig { id: id?.into(), digest: digest?, scopes })
 }
 
-fn client_name(section: &mut Section<'_>, key: &'static str) -> Option<String> {
+pub(super) fn client_name(section: &mut Section<'_>, key: &'static str) -> Option<String> {
     let place = section.place_of(key);
     section.required(key, "\"ping\"").filter(|name| {
         let good = is_client_name(name);
@@ -342,6 +359,12 @@ fn client_name(section: &mut Section<'_>, key: &'static str) -> Option<String> {
         }
         good
     })
+}
+
+/// The list of scopes, if there is one.
+pub(super) fn scopes(section: &mut Section<'_>) -> Option<Scopes> {
+    let scopes = section.list("scopes", |text| text.parse::<Scope>().map_err(|error| error.to_string()));
+    scopes.map(|scopes| scopes.into_iter().collect())
 }
 
 fn digest_of(section: &mut Section<'_>, key: &'static str) -> Option<[u8; 32]> {
@@ -358,18 +381,13 @@ fn digest_of(section: &mut Section<'_>, key: &'static str) -> Option<[u8; 32]> {
 fn api_key(mut section: Section<'_>) -> Option<ApiKeyConfig> {
     let name = client_name(&mut section, "name");
     let digest = digest_of(&mut section, "hash");
-    let scopes = section.list("scopes", |text| text.parse::<Scope>().map_err(|error| error.to_string()));
+    let scopes = scopes(&mut section).unwrap_or_else(Scopes::all);
     let expires = expires(&mut section);
     section.finish();
-    Some(ApiKeyConfig {
-        name: name?.into(),
-        digest: digest?,
-        scopes: scopes.map_or_else(Scopes::all, |scopes| scopes.into_iter().collect()),
-        expires,
-    })
+    Some(ApiKeyConfig { name: name?.into(), digest: digest?, scopes, expires })
 }
 
-fn digest(text: &str) -> Option<[u8; 32]> {
+pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
     let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
     let mut digest = [0; 32];
     for (n, byte) in digest.iter_mut().enumerate() {
@@ -379,7 +397,7 @@ fn digest(text: &str) -> Option<[u8; 32]> {
 }
 
 /// A date is the first day on which the key no longer works, in UTC.
-fn expires(section: &mut Section<'_>) -> Option<Timestamp> {
+pub(super) fn expires(section: &mut Section<'_>) -> Option<Timestamp> {
     let node = section.take("expires")?;
     let instant = match &node.value {
         Value::Time(text) | Value::Text(text) | Value::Raw(text) => {

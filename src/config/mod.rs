@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, any key of which an environment variable may set. Every mistake is reported at once, with
 //! its place and its remedy; nothing is bound or connected before all of it is valid.
 
+mod credentials;
 mod directory;
 mod load;
 mod node;

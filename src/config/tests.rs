@@ -188,6 +188,36 @@ fn dates_and_clients_are_read() {
 }
 
 #[test]
+fn ways_to_sign_in_are_read_and_looked_at() {
+    let tls = |rest: &str| format!("{}[server.tls]\ncertificate = \"a\"\nprivate_key = \"b\"\n{rest}", minimal());
+    let optional = "client_ca = \"c\"\nclient_certificates = \"optional\"\n[[auth.certificates]]\nname = \"x\"\n";
+    let config = read(&tls(&format!("{optional}subject = \"CN=x,O=y\"\n"))).unwrap();
+    assert!(!config.server.tls.unwrap().certificates_required && config.auth.certificates.len() == 1);
+    assert!(read(&tls(&format!("{optional}fingerprint = \"{}\"\n", "AB:".repeat(31) + "CD"))).is_ok());
+    // Somebody can sign in by it alone.
+    let alone = tls(&format!("{optional}san = \"x.example.com\"\n")).replace(KEY, "");
+    assert_eq!(read(&alone).unwrap().auth.api_keys.len(), 0);
+    for (lines, expected) in [
+        (format!("{optional}subject = \"CN=x\"\nsan = \"y\"\n"), "auth.certificates[0].subject: say in one way"),
+        (optional.to_owned(), "auth.certificates[0].subject: say in one way"),
+        (format!("{optional}subject = \"\"\n"), "this must name somebody"),
+        (format!("{optional}san = \"a b\"\n"), "auth.certificates[0].san: this must be a host name"),
+        (format!("{optional}fingerprint = \"sha1:00\"\n"), "auth.certificates[0].fingerprint: this must be the SHA-256"),
+        (optional.replace("client_ca = \"c\"\n", "") + "san = \"x\"\n", "server.tls.client_certificates: name the authorities"),
+        (optional.replace("optional", "maybe"), "this must be \"required\" or \"optional\""),
+        ("[[auth.certificates]]\nname = \"x\"\nsan = \"x\"\n".to_owned(), "add client_ca"),
+    ] {
+        assert!(mistakes(&tls(&lines)).contains(expected), "{}", mistakes(&tls(&lines)));
+    }
+    let forms =
+        |lines: &str| read(&minimal().replace("[[auth", &format!("[auth]\n{lines}\n[[auth"))).map(|config| config.auth.forms);
+    let wide = forms("basic = true\nschemes = [\"oauth2\", \"\"]").unwrap();
+    assert!(wide.basic && wide.bare && wide.words == ["oauth2".into()]);
+    assert!(forms("schemes = [\"two words\"]").unwrap_err().to_string().contains("this must be a word"));
+    assert!(forms("schemes = [\"basic\"]").unwrap_err().to_string().contains("auth.basic = true"));
+}
+
+#[test]
 fn broken_toml_names_its_place() {
     assert!(mistakes("[server\n").starts_with("scimgate.toml:1:"), "{}", mistakes("[server\n"));
 }

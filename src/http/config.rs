@@ -35,6 +35,8 @@ pub struct TlsConfig {
     pub certificate: PathBuf,
     /// Its private key.
     pub private_key: PathBuf,
-    /// Where given, clients must show a certificate signed by one of these.
+    /// The authorities that sign clients' certificates; without them no client is asked for one.
     pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate gets no further than the handshake.
+    pub certificates_required: bool,
 }

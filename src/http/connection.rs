@@ -37,8 +37,9 @@ where
         .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
+    let address = peer.address;
     let service = service_fn(move |request: Request<Incoming>| {
-        let gateway = gateway.clone();
+        let (gateway, peer) = (gateway.clone(), peer.clone());
         async move { Ok::<_, Infallible>(gateway.handle(request, peer).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -50,6 +51,6 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(peer = %peer.address, "a connection ended early: {error}");
+        tracing::debug!(peer = %address, "a connection ended early: {error}");
     }
 }

@@ -16,10 +16,10 @@ use super::compression::{self, Accepted};
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
 use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
-use crate::auth::{Authenticator, AuthorizationServer, Principal, Rejection, Scopes};
+use crate::auth::{Authenticator, AuthorizationServer, ClientCertificate, Principal, Rejection, Scopes, Writing};
 use crate::limit::RateLimiter;
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
-use crate::scim::{Dialect, ScimError};
+use crate::scim::{Dialect, ScimError, Tolerance};
 use crate::service::{Context, Service};
 use crate::telemetry::{Metrics, Refusal};
 
@@ -28,12 +28,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOBODY: &str = "-";
 
 /// How a request reached us.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Peer {
     /// The other end of the TCP connection.
     pub(super) address: SocketAddr,
     /// Whether it came over TLS.
     pub(super) secure: bool,
+    /// What it showed in the handshake.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Everything a request passes on its way to the service.
@@ -41,7 +43,7 @@ pub(super) struct Peer {
 pub struct Gateway {
     pub(super) service: Service,
     pub(super) metrics: Arc<Metrics>,
-    authenticator: Authenticator,
+    pub(super) authenticator: Authenticator,
     pub(super) authorization_server: Option<Arc<AuthorizationServer>>,
     pub(super) limiter: RateLimiter,
     clients: HashMap<Arc<str>, ClientPolicy>,
@@ -120,8 +122,8 @@ impl Gateway {
             Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
             // Nothing is done whose answer could not be read.
             Ok(_) if accepted == Accepted::Nothing => (self.nobody.clone(), response::not_acceptable()),
-            Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request, peer.address.ip()).await,
-            Ok(call) => self.clone().admit(call, request, peer, &request_id).await,
+            Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request, &peer).await,
+            Ok(call) => self.clone().admit(call, request, &peer, &request_id).await,
         };
         let mut answer = compression::compress(answer, accepted).await;
         response::set(&mut answer, REQUEST_ID, &request_id);
@@ -145,10 +147,10 @@ impl Gateway {
         self: Arc<Self>,
         call: Call,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: &Peer,
         request_id: &Arc<str>,
     ) -> (Arc<str>, Answer) {
-        let principal = match self.authenticator.identify(request.headers()) {
+        let principal = match self.identify(request.headers(), peer).await {
             Ok(principal) => Some(principal),
             Err(Rejection::Missing) if call.is_public() => None,
             Err(rejection) => {
@@ -176,8 +178,23 @@ impl Gateway {
         (client, answer)
     }
 
+    /// Who asks. Where a form of the header is a client's oddity, it is counted, and refused to a client that may not have it.
+    async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Principal, Rejection> {
+        let (principal, writing) = self.authenticator.identify(headers, peer.certificate.as_deref()).await?;
+        let oddity = match writing {
+            Writing::Standard => return Ok(principal),
+            Writing::OtherWord => Tolerance::AuthenticationOtherWord,
+            Writing::NoWord => Tolerance::AuthenticationNoWord,
+        };
+        if !self.clients.get(&principal.client).copied().unwrap_or_default().tolerances.contains(oddity) {
+            return Err(Rejection::Malformed);
+        }
+        self.metrics.tolerated(&principal.client, oddity.name());
+        Ok(principal)
+    }
+
     /// 401; after too many of them from one address 429, whatever was wrong.
-    fn unauthorized(&self, rejection: Rejection, peer: Peer) -> Answer {
+    fn unauthorized(&self, rejection: Rejection, peer: &Peer) -> Answer {
         self.metrics.refused(refusal(rejection));
         // Who sends nothing guesses nothing.
         if rejection != Rejection::Missing
@@ -185,14 +202,14 @@ impl Gateway {
         {
             return response::too_many_failures(exhausted);
         }
-        response::unauthorized(rejection)
+        response::unauthorized(rejection, self.authenticator.offers())
     }
 
     async fn carry_out(
         self: Arc<Self>,
         call: Call,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: &Peer,
         (client, scopes): (&Arc<str>, Scopes),
         request_id: &Arc<str>,
     ) -> Answer {
@@ -297,7 +314,7 @@ fn lacking(call: &Call, principal: &Principal) -> Option<crate::auth::Scope> {
 fn refusal(rejection: Rejection) -> Refusal {
     match rejection {
         Rejection::Missing => Refusal::Missing,
-        Rejection::Malformed | Rejection::Unknown => Refusal::Invalid,
+        Rejection::Malformed | Rejection::Unknown | Rejection::OtherCertificate => Refusal::Invalid,
         Rejection::Expired => Refusal::Expired,
     }
 }

@@ -123,7 +123,14 @@ impl Gateway {
             name: "OAuth 2.0 client credentials",
             description: "An access token of /oauth2/token as a bearer token; /.well-known/oauth-authorization-server has the rest",
         };
-        std::iter::once(key).chain(self.authorization_server.is_some().then_some(token)).collect()
+        let basic = AuthenticationScheme {
+            kind: "httpbasic",
+            name: "HTTP Basic",
+            description: "The name of an API key and the key, or a client's id and secret, as user name and password",
+        };
+        let offers = self.authenticator.offers();
+        let schemes = [(offers.bearer, key), (self.authorization_server.is_some(), token), (offers.basic, basic)];
+        schemes.into_iter().filter_map(|(offered, scheme)| offered.then_some(scheme)).collect()
     }
 
     fn features(&self) -> Features {

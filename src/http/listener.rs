@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::gateway::Peer;
 use super::{Gateway, HttpConfig, connection};
+use crate::auth::ClientCertificate;
 use crate::telemetry::Refusal;
 
 /// Connections the kernel keeps for us while all permits are taken.
@@ -101,12 +102,14 @@ impl Entrance {
         // A small answer must not wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            let peer = Peer { address, secure: false };
+            let peer = Peer { address, secure: false, certificate: None };
             return connection::serve(stream, gateway, peer, self.header_timeout, closing).await;
         };
         match tokio::time::timeout(self.handshake_timeout, TlsAcceptor::from(tls.clone()).accept(stream)).await {
             Ok(Ok(stream)) => {
-                let peer = Peer { address, secure: true };
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = shown.and_then(|der| ClientCertificate::from_der(der)).map(Arc::new);
+                let peer = Peer { address, secure: true, certificate };
                 connection::serve(stream, gateway, peer, self.header_timeout, closing).await;
             }
             Ok(Err(error)) => {

@@ -1,6 +1,5 @@
 //! The endpoints of the authorization server. Their answers are OAuth's, not SCIM's.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::body;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Peer};
 use super::response::{self, Answer};
 use super::route::Endpoint;
 use crate::auth::{AuthorizationServer, OAuthError, TokenRequest};
@@ -23,12 +22,7 @@ const LARGEST_FORM: usize = 16 << 10;
 
 impl Gateway {
     /// Answers at an endpoint of the authorization server; with the client's name, once it has proved it.
-    pub(super) async fn authorization(
-        &self,
-        endpoint: Endpoint,
-        request: Request<Incoming>,
-        address: IpAddr,
-    ) -> (Arc<str>, Answer) {
+    pub(super) async fn authorization(&self, endpoint: Endpoint, request: Request<Incoming>, peer: &Peer) -> (Arc<str>, Answer) {
         let nobody = self.nobody.clone();
         let Some(server) = &self.authorization_server else {
             let detail = "There is no authorization server here: use an API key, or have the administrator configure auth.oauth.";
@@ -37,11 +31,11 @@ impl Gateway {
         match endpoint {
             Endpoint::Metadata => (nobody, response::plain_json(StatusCode::OK, &server.metadata())),
             Endpoint::Keys => (nobody, response::plain_json(StatusCode::OK, &server.jwks())),
-            Endpoint::Token => self.token(server, request, address).await,
+            Endpoint::Token => self.token(server, request, peer).await,
         }
     }
 
-    async fn token(&self, server: &AuthorizationServer, request: Request<Incoming>, address: IpAddr) -> (Arc<str>, Answer) {
+    async fn token(&self, server: &AuthorizationServer, request: Request<Incoming>, peer: &Peer) -> (Arc<str>, Answer) {
         let (head, incoming) = request.into_parts();
         let reading = body::form(&head.headers, incoming, LARGEST_FORM);
         let form = match tokio::time::timeout(self.request_timeout.min(Duration::from_secs(10)), reading).await {
@@ -49,7 +43,8 @@ impl Gateway {
             Ok(Err(what)) => return (self.nobody.clone(), refused(OAuthError::InvalidRequest(what))),
             Err(_) => return (self.nobody.clone(), refused(OAuthError::InvalidRequest("The form did not arrive in time."))),
         };
-        let granted = TokenRequest::parse(&head.headers, &form).and_then(|request| server.grant(&request));
+        let granted =
+            TokenRequest::parse(&head.headers, &form).and_then(|request| server.grant(&request, peer.certificate.as_deref()));
         match granted {
             Ok(granted) => {
                 let answer = match self.limiter.request(&granted.client) {
@@ -63,7 +58,7 @@ impl Gateway {
             }
             Err(error) => {
                 self.metrics.refused(Refusal::Invalid);
-                let waits = self.limiter.failure(address).err();
+                let waits = self.limiter.failure(peer.address.ip()).err();
                 (self.nobody.clone(), waits.map_or_else(|| refused(error), slow_down))
             }
         }

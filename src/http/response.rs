@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::auth::{Rejection, Scope};
+use crate::auth::{Offers, Rejection, Scope};
 use crate::limit::{Exhausted, Standing};
 use crate::scim::ScimError;
 use crate::service::Served;
@@ -76,36 +76,64 @@ pub(super) fn error(error: &ScimError) -> Answer {
     answer
 }
 
-/// 401 (RFC 6750 section 3).
-pub(super) fn unauthorized(rejection: Rejection) -> Answer {
-    let (detail, challenge) = match rejection {
-        Rejection::Missing => (
-            "Sign in with an API key or an access token: Authorization: Bearer <key>. In Ping choose OAuth 2 Bearer Token.",
-            "Bearer realm=\"scimgate\"",
+/// 401 with what is on offer (RFC 6750 section 3, RFC 7617 section 2).
+pub(super) fn unauthorized(rejection: Rejection, offers: Offers) -> Answer {
+    let Offers { bearer, basic } = offers;
+    let (detail, error_parameters) = match rejection {
+        Rejection::Missing if !bearer => {
+            ("Show a client certificate that scimgate's configuration names (auth.certificates).", "")
+        }
+        Rejection::Missing => {
+            ("Sign in with an API key or an access token: Authorization: Bearer <key>. In Ping choose OAuth 2 Bearer Token.", "")
+        }
+        Rejection::Malformed if basic => (
+            "The Authorization header is not of the form: Bearer <key>, or Basic <name:key in Base64>.",
+            "error=\"invalid_request\", error_description=\"expected: Bearer <key>, or Basic\"",
         ),
         Rejection::Malformed => (
             "The Authorization header is not of the form: Bearer <key>.",
-            "Bearer realm=\"scimgate\", error=\"invalid_request\", error_description=\"expected: Bearer <key>\"",
+            "error=\"invalid_request\", error_description=\"expected: Bearer <key>\"",
         ),
         Rejection::Unknown => (
             "This key or token is not known here. Check that it was pasted whole; `scimgate key new` makes another.",
-            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key or token is not known\"",
+            "error=\"invalid_token\", error_description=\"the key or token is not known\"",
         ),
         Rejection::Expired => (
             "This key or token has expired. A client gets another token by itself; `scimgate key new` makes another key, and both can be \
              live while the client is changed over.",
-            "Bearer realm=\"scimgate\", error=\"invalid_token\", error_description=\"the key or token has expired\"",
+            "error=\"invalid_token\", error_description=\"the key or token has expired\"",
+        ),
+        Rejection::OtherCertificate => (
+            "This token is bound to a client certificate, which the connection that it came by does not have (RFC 8705). Have the client \
+             show the certificate that it got the token with.",
+            "error=\"invalid_token\", error_description=\"the token is bound to another certificate\"",
         ),
     };
     let mut answer = error(&ScimError::new(StatusCode::UNAUTHORIZED, detail));
-    set(&mut answer, WWW_AUTHENTICATE, challenge);
+    let mut challenge = |scheme: &str, parameters: &str| {
+        let separator = if parameters.is_empty() { "" } else { ", " };
+        if let Ok(value) = HeaderValue::from_str(&format!("{scheme} realm=\"scimgate\"{separator}{parameters}")) {
+            answer.headers_mut().append(WWW_AUTHENTICATE, value);
+        }
+    };
+    if bearer {
+        challenge("Bearer", error_parameters);
+    }
+    if basic {
+        challenge("Basic", "charset=\"UTF-8\"");
+    }
+    // A 401 has a challenge (RFC 9110 section 15.5.2), and the registry has none for certificates.
+    if !bearer && !basic {
+        challenge("ClientCertificate", "");
+    }
     answer
 }
 
 /// The same of one operation among others.
 pub(super) fn insufficient_scope(scope: Scope) -> ScimError {
-    let detail =
-        format!("This key does not allow it: it lacks the scope {scope}. Add the scope to the key in scimgate's configuration.");
+    let detail = format!(
+        "This key or token does not allow it: it lacks the scope {scope}. Add the scope to the client in scimgate's configuration."
+    );
     ScimError::new(StatusCode::FORBIDDEN, detail)
 }
 

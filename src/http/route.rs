@@ -156,9 +156,9 @@ impl Call {
             | Self::ResourceType(_)
             | Self::Schemas
             | Self::Schema(_)
-            | Self::Me
-            // Each operation of a bulk request is looked at by itself.
-            | Self::Bulk => &[],
+            | Self::Me => &[],
+            // And each of its operations is looked at by itself.
+            Self::Bulk => &[Scope::Bulk],
             Self::Search(None) => &[Scope::UsersRead, Scope::GroupsRead],
             Self::Search(Some(kind)) | Self::List(kind) | Self::Get(kind, _) => match kind {
                 Kind::User => &[Scope::UsersRead],

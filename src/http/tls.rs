@@ -29,8 +29,9 @@ pub fn server_config(config: &TlsConfig) -> Result<Arc<ServerConfig>, String> {
             for certificate in certificates("server.tls.client_ca", path)? {
                 roots.add(certificate).map_err(|error| place("server.tls.client_ca", path, &error))?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| place("server.tls.client_ca", path, &error))?)
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = if config.certificates_required { verifier } else { verifier.allow_unauthenticated() };
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| place("server.tls.client_ca", path, &error))?)
         }
     };
     let mut tls = builder

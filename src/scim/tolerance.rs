@@ -23,6 +23,10 @@ macro_rules! tolerances {
 }
 
 tolerances! {
+    /// `Authorization: oauth2 <key>`, where `auth.schemes` has the word.
+    AuthenticationOtherWord = "authentication-other-word",
+    /// `Authorization: <key>`, where `auth.schemes` allows it.
+    AuthenticationNoWord = "authentication-no-word",
     /// `"True"` where a boolean is meant.
     StringBoolean = "string-boolean",
     /// One object where a list of objects is meant.

@@ -1,5 +1,7 @@
 //! Who may come in, and what that one may do.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -120,6 +122,54 @@ async fn a_key_does_what_its_scopes_say() {
     users.get("/Schemas").await.expect(200);
 
     assert_eq!(scim.get(&path).await.expect(200)["active"], true);
+}
+
+#[tokio::test]
+async fn a_bulk_request_needs_a_permission_of_its_own() {
+    let single = "scopes = [\"users:write\", \"groups:write\"]";
+    let Fixture { gateway, scim, .. } = &Fixture::with_gateway(GatewayOptions::default().key("single", "single", single)).await;
+    let operation = json!({ "method": "POST", "path": "/Users", "bulkId": "a", "data": user("ana") });
+    let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [operation] });
+
+    let refused = gateway.client("single").post("/Bulk", body.clone()).await;
+
+    assert!(refused.header("www-authenticate").contains("error=\"insufficient_scope\", scope=\"bulk\""));
+    assert!(refused.error(403, "").contains("bulk"));
+    assert_eq!(scim.get("/Users").await.expect(200)["totalResults"], 0);
+    assert_eq!(scim.post("/Bulk", body).await.expect(200)["Operations"][0]["status"], "201");
+}
+
+#[tokio::test]
+async fn a_key_may_come_in_other_forms_where_that_is_wanted() {
+    let options = GatewayOptions::default()
+        .set("auth.basic", "true")
+        .set("auth.schemes", "[\"oauth2\", \"\"]")
+        .key("strict", "strict", "")
+        .key("old", "the-old-key", "expires = 2020-01-01")
+        .lines("[clients.strict]\nstrict = true\n");
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
+    let stranger = gateway.client("");
+    let sent = async |value: &str| stranger.send(stranger.request(Method::GET, "/Users").header("authorization", value)).await;
+    let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+
+    for value in [&format!("OAuth2 {KEY}"), KEY, &basic("ping", KEY), &basic("strict", "strict"), "Bearer strict"] {
+        sent(value).await.expect(200);
+    }
+    for (word, count) in [("authentication-other-word", 1), ("authentication-no-word", 1)] {
+        let line = format!("scimgate_tolerances_total{{client=\"ping\",tolerance=\"{word}\"}} {count}");
+        assert!(gateway.measures(&line).await, "{line}");
+    }
+    for value in [&basic("okta", KEY), &basic("ping", "strict"), &basic("ping", ""), &basic("old", "the-old-key"), "strict"] {
+        let answer = sent(value).await;
+        let offered: Vec<&str> = answer.headers.get_all("www-authenticate").iter().filter_map(|v| v.to_str().ok()).collect();
+        assert!(offered[0].starts_with("Bearer realm=\"scimgate\", error=") && offered.len() == 2, "{offered:?}");
+        assert_eq!(offered[1], "Basic realm=\"scimgate\", charset=\"UTF-8\"");
+        answer.error(401, "");
+    }
+    let config = stranger.get("/ServiceProviderConfig").await.expect(200);
+    let kinds: Vec<&str> =
+        config["authenticationSchemes"].as_array().unwrap().iter().filter_map(|s| s["type"].as_str()).collect();
+    assert_eq!(kinds, ["oauthbearertoken", "httpbasic"]);
 }
 
 #[tokio::test]

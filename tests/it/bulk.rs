@@ -106,7 +106,7 @@ async fn one_failure_does_not_stop_the_others_unless_asked() {
 
 #[tokio::test]
 async fn each_operation_needs_the_scope_it_would_need_alone() {
-    let options = GatewayOptions::default().key("users", "users", "scopes = [\"users:write\"]");
+    let options = GatewayOptions::default().key("users", "users", "scopes = [\"users:write\", \"bulk\"]");
     let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
 
     let operations = json!([create("ana"), { "method": "POST", "path": "/Groups", "bulkId": "g", "data": group("staff", &[]) }]);

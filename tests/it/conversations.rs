@@ -11,6 +11,8 @@ use crate::support::{Directory, Fixture, GatewayOptions, Vendor};
 
 /// Oddities that no conversation has, and why.
 const IN_NO_CONVERSATION: &[(Tolerance, &str)] = &[
+    (Tolerance::AuthenticationOtherWord, "met only where auth.schemes has the word; a test of auth does"),
+    (Tolerance::AuthenticationNoWord, "the same of a key without a word"),
     (Tolerance::BulkMethodCase, "none of these clients sends bulk requests"),
     (Tolerance::PatchMissingSchema, "sent by scripts: every provisioning client names the schema"),
     (Tolerance::PatchOperationsKeyCase, "sent by scripts, after the drafts of the protocol"),

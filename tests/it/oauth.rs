@@ -110,7 +110,7 @@ async fn a_client_gets_a_token_for_its_secret_and_works_with_it() {
     let granted = answer(post(gateway, &form), 200).await;
 
     assert_eq!((&granted["token_type"], &granted["expires_in"]), (&json!("Bearer"), &json!(3600)));
-    assert_eq!(granted["scope"], "users:write groups:write");
+    assert_eq!(granted["scope"], "users:write groups:write bulk");
     for token in [granted["access_token"].as_str().unwrap(), &token(gateway, "ping", "").await] {
         let scim = gateway.client(token);
         assert_eq!(scim.get("/Users").await.expect(200)["totalResults"], 0);

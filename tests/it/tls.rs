@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use reqwest::{Method, Version, tls};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -75,6 +78,86 @@ async fn a_client_can_be_asked_for_a_certificate() {
     for stranger in [client(None), client(Some(&*other_pem))] {
         assert!(stranger.try_send(stranger.request(Method::GET, "/Users")).await.is_err());
     }
+}
+
+/// A client's certificate and key as PEM, and the SHA-256 of the certificate in hexadecimal digits.
+fn identity(folder: &Path) -> (String, String) {
+    let pem = make_certificate(folder);
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let fingerprint = Sha256::digest(&der).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    (pem + &std::fs::read_to_string(folder.join("tls.key")).unwrap(), fingerprint)
+}
+
+#[tokio::test]
+async fn a_certificate_signs_its_client_in() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [mine, old, other] = [0, 1, 2].map(|n| identity(folders[n].path()));
+    let authorities = folders.iter().map(|folder| std::fs::read_to_string(folder.path().join("tls.crt")).unwrap());
+    let file = folders[0].path().join("authorities.pem");
+    std::fs::write(&file, authorities.collect::<String>()).unwrap();
+    let options = GatewayOptions::default().mutual_tls(&file).set("server.tls.client_certificates", "optional").lines(&format!(
+        "[[auth.certificates]]\nname = \"reader\"\nfingerprint = \"sha256:{}\"\nscopes = [\"users:read\"]\n\
+         [[auth.certificates]]\nname = \"old\"\nfingerprint = \"sha256:{}\"\nexpires = 2020-01-01\n",
+        mine.1, old.1
+    ));
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
+    let client = |key: &str, identity| gateway.client_over(key, Tls { identity, ..Tls::default() });
+
+    let reader = client("", Some(&*mine.0));
+    reader.get("/Users").await.expect(200);
+    reader.post("/Users", user("ana")).await.error(403, "");
+    gateway.logged(|line| line["client"] == "reader" && line["status"] == 403).await;
+    // A key goes before a certificate, and is enough.
+    client(KEY, Some(&*mine.0)).post("/Users", user("ana")).await.expect(201);
+    client(KEY, None).get("/Users").await.expect(200);
+    client("wrong", Some(&*mine.0)).get("/Users").await.error(401, "");
+    client("", Some(&*old.0)).get("/Users").await.error(401, "");
+    // Known to an authority, but to nobody here.
+    client("", Some(&*other.0)).get("/Users").await.error(401, "");
+    client("", None).get("/Users").await.error(401, "");
+    client("", Some(&*other.0)).get("/ServiceProviderConfig").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_is_worth_nothing_without_the_certificate_that_it_was_got_with() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [mine, other] = [0, 1].map(|n| identity(folders[n].path()));
+    let authorities = folders[..2].iter().map(|folder| std::fs::read_to_string(folder.path().join("tls.crt")).unwrap());
+    let file = folders[2].path().join("authorities.pem");
+    std::fs::write(&file, authorities.collect::<String>()).unwrap();
+    let key = folders[2].path().join("oauth.pem");
+    std::fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let hash = Sha256::digest("secret").iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let options = GatewayOptions::default()
+        .mutual_tls(&file)
+        .set("server.tls.client_certificates", "optional")
+        .set("server.public_url", "https://scim.example.com")
+        .lines(&format!(
+            "[auth.oauth]\nsigning_key = {:?}\n[[auth.oauth.clients]]\nid = \"ping\"\nsecret_hash = \"sha256:{hash}\"\n",
+            key.display().to_string()
+        ));
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
+    let client = |key: &str, identity| gateway.client_over(key, Tls { identity, ..Tls::default() });
+    let token = async |identity| {
+        let client = client("", identity);
+        let request = client.outside(Method::POST, "/oauth2/token").basic_auth("ping", Some("secret"));
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body("grant_type=client_credentials");
+        let granted: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+        granted["access_token"].as_str().unwrap().to_owned()
+    };
+
+    let bound = token(Some(&*mine.0)).await;
+    client(&bound, Some(&*mine.0)).get("/Users").await.expect(200);
+    for identity in [None, Some(&*other.0)] {
+        let refused = client(&bound, identity).get("/Users").await;
+        assert!(refused.header("www-authenticate").contains("error=\"invalid_token\""));
+        assert!(refused.error(401, "").contains("certificate"));
+    }
+    let free = token(None).await;
+    client(&free, Some(&*other.0)).get("/Users").await.expect(200);
+    let metadata = client("", None).outside(Method::GET, "/.well-known/oauth-authorization-server").send().await.unwrap();
+    let metadata: serde_json::Value = metadata.json().await.unwrap();
+    assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true);
 }
 
 #[tokio::test]

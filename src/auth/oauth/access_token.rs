@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::AuthorizationServer;
 use super::keys::ACCESS_TOKEN;
-use crate::auth::bearer::{self, Bearer};
-use crate::auth::{AuthScheme, Principal, Rejection, SchemeOutcome, Scope, Scopes};
+use crate::auth::{AuthScheme, Presented, Principal, Rejection, SchemeOutcome, Scope, Scopes};
 
 /// Replicas' clocks may differ by so many seconds.
 const LEEWAY: i64 = 30;
@@ -24,9 +23,10 @@ impl AccessTokens {
     }
 }
 
+#[async_trait]
 impl AuthScheme for AccessTokens {
-    fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> SchemeOutcome {
-        let Bearer::Token(token) = bearer::token(headers) else { return SchemeOutcome::NotPresented };
+    async fn authenticate(&self, presented: &Presented<'_>, now: Timestamp) -> SchemeOutcome {
+        let Some(token) = presented.token() else { return SchemeOutcome::NotPresented };
         // What does not look like an access token may be an API key.
         let header = jsonwebtoken::decode_header(token).ok();
         let is_ours =
@@ -39,6 +39,9 @@ impl AuthScheme for AccessTokens {
         }
         if claims.iat.saturating_sub(LEEWAY) > now {
             return SchemeOutcome::Rejected(Rejection::Unknown);
+        }
+        if claims.cnf.is_some_and(|confirmation| !confirmation.allows(presented.certificate)) {
+            return SchemeOutcome::Rejected(Rejection::OtherCertificate);
         }
         let Some((client, allowed)) = self.0.scopes_of(&claims.client_id) else {
             return SchemeOutcome::Rejected(Rejection::Unknown);

@@ -17,6 +17,8 @@ pub struct OAuthConfig {
     pub former_keys: Vec<PathBuf>,
     /// How long a token is good.
     pub access_token_lifetime: Duration,
+    /// Whether clients may show certificates, which their tokens are then bound to (RFC 8705).
+    pub certificates: bool,
     /// In the file's order. Two entries of one id are two secrets of one client, while it moves from the old to the new.
     pub clients: Vec<OAuthClientConfig>,
 }

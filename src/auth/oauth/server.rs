@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::keys::Keys;
 use super::{OAuthClientConfig, OAuthConfig, OAuthError, TokenRequest, UnusableKey};
-use crate::auth::{Scope, Scopes};
+use crate::auth::certificate::Confirmation;
+use crate::auth::{ClientCertificate, Scope, Scopes};
 use crate::clock::Clock;
 
 /// What an access token says (RFC 9068 section 2.2). Times are seconds since 1970.
@@ -25,6 +26,9 @@ pub(super) struct Claims {
     pub(super) iat: i64,
     pub(super) exp: i64,
     pub(super) jti: String,
+    /// The certificate that it is bound to, if the client showed one (RFC 8705 section 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cnf: Option<Confirmation>,
 }
 
 /// A token for a client.
@@ -62,6 +66,7 @@ pub struct AuthorizationServer {
     audience: String,
     lifetime: Duration,
     clients: Vec<OAuthClientConfig>,
+    certificates: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,16 +77,17 @@ impl AuthorizationServer {
     /// The key file that cannot be used.
     pub fn new(config: OAuthConfig, audience: String, clock: Arc<dyn Clock>) -> Result<Self, UnusableKey> {
         let keys = Keys::load(&config)?;
-        let OAuthConfig { issuer, access_token_lifetime, clients, .. } = config;
-        Ok(Self { keys, issuer, audience, lifetime: access_token_lifetime, clients, clock })
+        let OAuthConfig { issuer, access_token_lifetime, clients, certificates, .. } = config;
+        Ok(Self { keys, issuer, audience, lifetime: access_token_lifetime, clients, certificates, clock })
     }
 
-    /// Grants what the request asks for.
+    /// Grants what the request asks for, to the holder of the certificate that came with it.
     ///
     /// # Errors
     /// What section 5.2 of RFC 6749 has for it.
-    pub fn grant(&self, request: &TokenRequest) -> Result<Granted, OAuthError> {
-        let client = self.client(request).ok_or(OAuthError::InvalidClient { basic: request.basic })?;
+    pub fn grant(&self, request: &TokenRequest, certificate: Option<&ClientCertificate>) -> Result<Granted, OAuthError> {
+        let client =
+            self.client(&request.client_id, &request.client_secret).ok_or(OAuthError::InvalidClient { basic: request.basic })?;
         let scopes = granted(client.scopes, request.scope.as_deref()).ok_or(OAuthError::InvalidScope)?;
         let now = self.clock.now().as_second();
         let claims = Claims {
@@ -93,6 +99,7 @@ impl AuthorizationServer {
             iat: now,
             exp: now.saturating_add(i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)),
             jti: Uuid::new_v4().to_string(),
+            cnf: certificate.map(Confirmation::by),
         };
         let token = self.keys.sign(&claims).map_err(|error| {
             tracing::error!("no access token can be signed: {error}");
@@ -102,9 +109,9 @@ impl AuthorizationServer {
     }
 
     /// The client with this secret. The time it takes tells neither which ids there are nor how much of a secret is right.
-    fn client(&self, request: &TokenRequest) -> Option<&OAuthClientConfig> {
-        let digest: [u8; 32] = Sha256::digest(request.client_secret.as_bytes()).into();
-        let wanted: [u8; 32] = Sha256::digest(request.client_id.as_bytes()).into();
+    fn client(&self, id: &str, secret: &str) -> Option<&OAuthClientConfig> {
+        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let wanted: [u8; 32] = Sha256::digest(id.as_bytes()).into();
         let mut found = u64::MAX;
         for (n, client) in (0u64..).zip(&self.clients) {
             let id: [u8; 32] = Sha256::digest(client.id.as_bytes()).into();
@@ -112,6 +119,11 @@ impl AuthorizationServer {
             found.conditional_assign(&n, same);
         }
         usize::try_from(found).ok().and_then(|n| self.clients.get(n))
+    }
+
+    /// The client with this secret and what it may do, where the secret stands for a token.
+    pub(in crate::auth) fn client_with_secret(&self, id: &str, secret: &str) -> Option<(Arc<str>, Scopes)> {
+        self.client(id, secret).and_then(|client| self.scopes_of(&client.id))
     }
 
     /// The claims of a token that is ours, whether it lives or not.
@@ -142,6 +154,7 @@ impl AuthorizationServer {
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
             "response_types_supported": [],
             "scopes_supported": Scope::ALL.map(Scope::as_str),
+            "tls_client_certificate_bound_access_tokens": self.certificates,
         })
     }
 }

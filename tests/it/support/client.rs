@@ -113,6 +113,12 @@ impl Client {
         if self.key.is_empty() { request } else { request.bearer_auth(&self.key) }
     }
 
+    /// A request outside SCIM, not signed.
+    pub(crate) fn outside(&self, method: Method, path: &str) -> RequestBuilder {
+        let origin = self.base.strip_suffix("/scim/v2").unwrap_or(&self.base);
+        self.http.request(method, format!("{origin}{path}"))
+    }
+
     /// Sends a request; an error of the transport is the client's.
     pub(crate) async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let mut request = request.build()?;
