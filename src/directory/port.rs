@@ -104,7 +104,9 @@ pub struct Capabilities {
 impl Capabilities {
     /// The assertion control (RFC 4528).
     pub const ASSERTION: &str = "1.3.6.1.1.12";
-    /// The post-read control (RFC 4527).
+    /// The pre-read control (RFC 4527 section 3.1).
+    pub const PRE_READ: &str = "1.3.6.1.1.13.1";
+    /// The post-read control (RFC 4527 section 3.2).
     pub const POST_READ: &str = "1.3.6.1.1.13.2";
 
     /// Whether it knows a control.
@@ -113,11 +115,44 @@ impl Capabilities {
     }
 }
 
+/// Which attributes a write brings, as they were and as they are (RFC 4527). Where none is named, nothing is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reads<'a> {
+    /// From the moment before.
+    pub before: &'a [String],
+    /// From the moment after.
+    pub after: &'a [String],
+}
+
+impl<'a> Reads<'a> {
+    /// Nothing is read.
+    pub const NOTHING: Self = Self { before: &[], after: &[] };
+
+    /// What the entry is like afterwards.
+    pub fn after(attributes: &'a [String]) -> Self {
+        Self { before: &[], after: attributes }
+    }
+
+    /// The same, and what it was like.
+    #[must_use]
+    pub fn and_before(self, attributes: &'a [String]) -> Self {
+        Self { before: attributes, ..self }
+    }
+}
+
+/// What a write brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The entry before it.
+    pub before: Option<Entry>,
+    /// The entry after it.
+    pub after: Option<Entry>,
+}
+
 /// A directory. Each call is one operation; writes are not repeated by themselves.
 ///
 /// An `assertion` is a filter the entry must match at the moment of the write, else the write is refused with
-/// `assertionFailed` and nothing has changed (RFC 4528). `read_back` names attributes to return as they are after the write
-/// (RFC 4527); with none named, nothing is read.
+/// `assertionFailed` and nothing has changed (RFC 4528).
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
     /// What the directory offers; `None` until one has been reached.
@@ -127,7 +162,7 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError>;
 
     /// Adds an entry.
-    async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Option<Entry>, DirectoryError>;
+    async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError>;
 
     /// Changes an entry, all modifications or none.
     async fn modify(
@@ -135,21 +170,15 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         dn: &Dn,
         changes: &[Modification],
         assertion: Option<&Filter>,
-        read_back: &[String],
-    ) -> Result<Option<Entry>, DirectoryError>;
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError>;
 
     /// Gives an entry another RDN in its place; the old value leaves the entry.
-    async fn rename(
-        &self,
-        dn: &Dn,
-        rdn: &Rdn,
-        assertion: Option<&Filter>,
-        read_back: &[String],
-    ) -> Result<Option<Entry>, DirectoryError>;
+    async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
 
     /// Sets the password of an entry by an operation of its own (RFC 3062).
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError>;
 
     /// Removes an entry.
-    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError>;
+    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
 }

@@ -72,6 +72,7 @@ pub struct Definitions<'a> {
 
 /// An attribute type with what it inherits filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of its definition")]
 pub struct AttributeType {
     /// Its first name, which is the one the directory answers with; else its OID.
     pub name: String,
@@ -85,6 +86,8 @@ pub struct AttributeType {
     pub single_value: bool,
     /// Kept by the directory for its own purposes; any entry may have it.
     pub operational: bool,
+    /// NO-USER-MODIFICATION: only the directory itself gives it values.
+    pub read_only: bool,
 }
 
 impl AttributeType {
@@ -182,6 +185,7 @@ struct Definition {
     syntax: Option<String>,
     single_value: bool,
     operational: bool,
+    read_only: bool,
     aux: Vec<String>,
     must: Vec<String>,
     may: Vec<String>,
@@ -217,6 +221,7 @@ impl Subschema {
                     .map_or(implied && equality != Equality::Other, |rule| Equality::of_substrings(rule) == equality),
                 single_value: start.single_value,
                 operational: start.operational,
+                read_only: start.read_only,
             };
             for name in &start.names {
                 attributes.insert(name.clone(), found.clone());
@@ -335,6 +340,7 @@ fn definition(text: &str) -> Definition {
             "SUBSTR" => found.substr = words.next().map(str::to_ascii_lowercase),
             "SYNTAX" => found.syntax = words.next().map(|syntax| syntax.split('{').next().unwrap_or_default().to_owned()),
             "SINGLE-VALUE" => found.single_value = true,
+            "NO-USER-MODIFICATION" => found.read_only = true,
             "USAGE" => found.operational = words.next().is_some_and(|usage| !usage.eq_ignore_ascii_case("userApplications")),
             "DESC" | "ORDERING" => {
                 words.next();
@@ -425,6 +431,7 @@ mod tests {
         assert!(schema.attribute("MAIL;x").unwrap().is_ascii());
         let uuid = schema.attribute("entryuuid").unwrap();
         assert!(uuid.single_value && uuid.equality == Equality::Other && !uuid.substrings && uuid.operational);
+        assert!(uuid.read_only && !cn.read_only);
         assert!(schema.has_class("Person") && schema.has_class("2.5.6.6") && !schema.has_class("sn"));
         assert!(!schema.attribute("loop").unwrap().is_known());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use ldap3::controls::{Assertion, PagedResults, PostRead, RawControl};
+use ldap3::controls::{Assertion, PagedResults, PostRead, PreRead, RawControl};
 use ldap3::exop::PasswordModify;
 use ldap3::{Ldap, LdapResult, ResultEntry, SearchOptions, SearchStream};
 use tokio::sync::watch;
@@ -19,8 +19,8 @@ use super::turns::Turns;
 use super::{convert, tls};
 use crate::directory::profile::{OldName, Profile};
 use crate::directory::{
-    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, ResultCode, Scope, SearchRequest,
-    SearchResult, Source,
+    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, Reads, ResultCode, Scope,
+    SearchRequest, SearchResult, Source, Written,
 };
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -137,31 +137,36 @@ impl LdapDirectory {
         self.capabilities.borrow().as_deref().map_or(Profile::of_unknown(), Profile::of)
     }
 
-    /// A write with its controls; `send` makes the request once they are set.
+    /// A write with its controls; `send` makes the request once they are set. What the directory does not read by a control is
+    /// looked at before the write, or left to `after`.
     async fn write(
         &self,
         operation: Operation,
         dn: &Dn,
         assertion: Option<&Filter>,
-        read_back: &[String],
+        reads: Reads<'_>,
         send: impl for<'a> Fn(&'a mut Ldap) -> BoxFuture<'a, Result<LdapResult, ldap3::LdapError>> + Send + Sync,
-    ) -> Result<Option<Entry>, DirectoryError> {
+    ) -> Result<Written, DirectoryError> {
         let mut controls: Vec<RawControl> = Vec::new();
-        let mut turn = None;
-        if let Some(filter) = assertion {
-            if self.has(Capabilities::ASSERTION) {
-                let mut control = Assertion::new(filter.to_string());
-                control.crit = true;
-                controls.push(control);
-            } else {
-                let waited = tokio::time::timeout(self.timeout, self.turns.of(dn)).await;
-                turn = waited.map_err(|_| DirectoryError::NotSent("others kept writing the same entry".to_owned()))?;
-                self.assert_before(dn, filter).await?;
-            }
+        let to_look_for = assertion.filter(|_| !self.has(Capabilities::ASSERTION));
+        if let Some(filter) = assertion.filter(|_| to_look_for.is_none()) {
+            let mut control = Assertion::new(filter.to_string());
+            control.crit = true;
+            controls.push(control);
         }
-        let by_control = !read_back.is_empty() && self.has(Capabilities::POST_READ);
-        if by_control {
-            controls.push(PostRead::new(read_back.to_vec()));
+        let before_by_control = self.has(Capabilities::PRE_READ);
+        let to_look_at = if before_by_control { &[] } else { reads.before };
+        if before_by_control && !reads.before.is_empty() {
+            controls.push(PreRead::new(reads.before.to_vec()));
+        }
+        if !reads.after.is_empty() && self.has(Capabilities::POST_READ) {
+            controls.push(PostRead::new(reads.after.to_vec()));
+        }
+        let (mut turn, mut before) = (None, None);
+        if to_look_for.is_some() || !to_look_at.is_empty() {
+            let waited = tokio::time::timeout(self.timeout, self.turns.of(dn)).await;
+            turn = waited.map_err(|_| DirectoryError::NotSent("others kept writing the same entry".to_owned()))?;
+            before = self.look_before(dn, to_look_for, to_look_at).await?;
         }
         let (done, _) = self
             .perform(operation, Source::Provider, |ldap, _| {
@@ -171,31 +176,42 @@ impl LdapDirectory {
             })
             .await?;
         drop(turn);
-        if by_control && let Some(entry) = convert::read_back(&done)? {
-            return Ok(Some(entry));
-        }
-        Ok(None)
+        // Without a control nothing is in the answer.
+        let read = if controls.is_empty() { Written::default() } else { convert::read(&done)? };
+        Ok(Written { before: read.before.or(before), after: read.after })
     }
 
-    /// Where the directory cannot decide by itself, we look first. A change that another program makes in between is not noticed.
-    async fn assert_before(&self, dn: &Dn, filter: &Filter) -> Result<(), DirectoryError> {
-        let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
-        look.filter = filter.clone();
-        let refused = |code| DirectoryError::Refused { code, diagnostic: "looked at before the write".to_owned() };
-        if !self.search(&look).await?.entries.is_empty() {
-            return Ok(());
+    /// Where the directory cannot decide or read by itself, we look first. A change that another program makes in between is not
+    /// noticed.
+    async fn look_before(
+        &self,
+        dn: &Dn,
+        assertion: Option<&Filter>,
+        attributes: &[String],
+    ) -> Result<Option<Entry>, DirectoryError> {
+        let nothing = || vec!["1.1".to_owned()];
+        let mut look = SearchRequest::entry(dn, if attributes.is_empty() { nothing() } else { attributes.to_vec() });
+        if let Some(filter) = assertion {
+            look.filter = filter.clone();
         }
-        look.filter = Filter::everything();
-        let there = !self.search(&look).await?.entries.is_empty();
+        if let Some(entry) = self.search(&look).await?.entries.into_iter().next() {
+            return Ok(Some(entry));
+        }
+        let refused = |code| DirectoryError::Refused { code, diagnostic: "looked at before the write".to_owned() };
+        if assertion.is_none() {
+            return Err(refused(ResultCode::NoSuchObject));
+        }
+        let there = !self.search(&SearchRequest::entry(dn, nothing())).await?.entries.is_empty();
         Err(refused(if there { ResultCode::AssertionFailed } else { ResultCode::NoSuchObject }))
     }
 
     /// The entry after a write, by the control's answer or by a search of its own.
-    async fn after(&self, dn: &Dn, read_back: &[String], answered: Option<Entry>) -> Result<Option<Entry>, DirectoryError> {
-        if answered.is_some() || read_back.is_empty() {
-            return Ok(answered);
+    async fn after(&self, dn: &Dn, attributes: &[String], done: Written) -> Result<Written, DirectoryError> {
+        if done.after.is_some() || attributes.is_empty() {
+            return Ok(done);
         }
-        Ok(self.search(&SearchRequest::entry(dn, read_back.to_vec())).await?.entries.into_iter().next())
+        let found = self.search(&SearchRequest::entry(dn, attributes.to_vec())).await?;
+        Ok(Written { after: found.entries.into_iter().next(), ..done })
     }
 }
 
@@ -236,15 +252,16 @@ impl Directory for LdapDirectory {
         Ok(found)
     }
 
-    async fn add(&self, entry: &Entry, read_back: &[String]) -> Result<Option<Entry>, DirectoryError> {
+    async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let parts = Arc::new((entry.dn.to_string(), entry.clone()));
-        let answered = self
-            .write(Operation::Add, &entry.dn, None, read_back, |ldap| {
+        // There is nothing before it.
+        let done = self
+            .write(Operation::Add, &entry.dn, None, Reads::after(reads.after), |ldap| {
                 let parts = parts.clone();
                 Box::pin(async move { ldap.add(&parts.0, convert::attributes(&parts.1)).await })
             })
             .await?;
-        self.after(&entry.dn, read_back, answered).await
+        self.after(&entry.dn, reads.after, done).await
     }
 
     async fn modify(
@@ -252,28 +269,22 @@ impl Directory for LdapDirectory {
         dn: &Dn,
         changes: &[Modification],
         assertion: Option<&Filter>,
-        read_back: &[String],
-    ) -> Result<Option<Entry>, DirectoryError> {
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
         let parts = Arc::new((dn.to_string(), changes.to_vec()));
-        let answered = self
-            .write(Operation::Modify, dn, assertion, read_back, |ldap| {
+        let done = self
+            .write(Operation::Modify, dn, assertion, reads, |ldap| {
                 let parts = parts.clone();
                 Box::pin(async move { ldap.modify(&parts.0, convert::modifications(&parts.1)).await })
             })
             .await?;
-        self.after(dn, read_back, answered).await
+        self.after(dn, reads.after, done).await
     }
 
-    async fn rename(
-        &self,
-        dn: &Dn,
-        rdn: &Rdn,
-        assertion: Option<&Filter>,
-        read_back: &[String],
-    ) -> Result<Option<Entry>, DirectoryError> {
+    async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let (name, new) = (dn.to_string(), rdn.to_string());
         let rename = async |without_old: bool| {
-            self.write(Operation::Rename, dn, assertion, read_back, |ldap| {
+            self.write(Operation::Rename, dn, assertion, reads, |ldap| {
                 let (name, new) = (name.clone(), new.clone());
                 Box::pin(async move { ldap.modifydn(&name, &new, without_old, None).await })
             })
@@ -282,17 +293,18 @@ impl Directory for LdapDirectory {
         let renamed = dn.renamed(rdn.clone());
         match rename(true).await {
             Err(error) if error.is(ResultCode::OperationsError) && self.profile().old_name == OldName::MayStick => {
-                rename(false).await?;
+                let done = rename(false).await?;
                 let old = dn.rdn().map(Rdn::avas).unwrap_or_default().iter().filter(|ava| !rdn.avas().contains(ava));
                 let gone = old.filter_map(|ava| {
                     Some(Modification::new(ModifyOp::Delete, ava.attribute.as_str(), vec![ava.text()?.as_bytes().to_vec()]))
                 });
-                match gone.collect::<Vec<_>>().as_slice() {
-                    [] => self.after(&renamed, read_back, None).await,
-                    gone => self.modify(&renamed, gone, None, read_back).await,
-                }
+                let after = match gone.collect::<Vec<_>>().as_slice() {
+                    [] => self.after(&renamed, reads.after, Written::default()).await?,
+                    gone => self.modify(&renamed, gone, None, Reads::after(reads.after)).await?,
+                };
+                Ok(Written { before: done.before, ..after })
             }
-            done => self.after(&renamed, read_back, done?).await,
+            done => self.after(&renamed, reads.after, done?).await,
         }
     }
 
@@ -310,13 +322,14 @@ impl Directory for LdapDirectory {
         .map(|_| ())
     }
 
-    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let name = dn.to_string();
-        self.write(Operation::Delete, dn, assertion, &[], |ldap| {
+        // There is nothing after it.
+        let reads = Reads { after: &[], ..reads };
+        self.write(Operation::Delete, dn, assertion, reads, |ldap| {
             let name = name.clone();
             Box::pin(async move { ldap.delete(&name).await })
         })
         .await
-        .map(|_| ())
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use ldap3::asn1::{PL, StructureTag, parse_tag};
-use ldap3::controls::{Control, ControlType, PagedResults};
+use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
 use ldap3::{LdapError, LdapResult, Mod};
 
-use crate::directory::{DirectoryError, Entry, Modification, ModifyOp, ResultCode};
+use crate::directory::{DirectoryError, Entry, Modification, ModifyOp, ResultCode, Written};
 
 /// Values of an attribute that were not sent with the others ([MS-ADTS] section 3.1.1.3.1.3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +61,22 @@ fn text(tag: StructureTag) -> Option<String> {
     primitive(tag).and_then(|bytes| String::from_utf8(bytes).ok())
 }
 
-/// The entry in a post-read response control (RFC 4527 section 3.2), if there is one.
-pub(super) fn read_back(controls: &[Control]) -> Result<Option<Entry>, DirectoryError> {
-    let found = controls.iter().find(|Control(kind, _)| matches!(kind, Some(ControlType::PostReadResp)));
-    let Some(value) = found.and_then(|Control(_, raw)| raw.val.as_deref()) else { return Ok(None) };
-    let (_, tag) = parse_tag(value).map_err(|_| DirectoryError::Malformed("a post-read control's value".to_owned()))?;
-    entry(tag).map(Some)
+/// The entries in the response controls for what was before and what is after a write (RFC 4527).
+pub(super) fn read(controls: &[Control]) -> Result<Written, DirectoryError> {
+    let entry_in = |raw: &RawControl| {
+        let Some(value) = raw.val.as_deref() else { return Ok(None) };
+        let (_, tag) = parse_tag(value).map_err(|_| DirectoryError::Malformed("a read control's value".to_owned()))?;
+        entry(tag).map(Some)
+    };
+    let mut read = Written::default();
+    for Control(kind, raw) in controls {
+        match kind {
+            Some(ControlType::PreReadResp) => read.before = entry_in(raw)?,
+            Some(ControlType::PostReadResp) => read.after = entry_in(raw)?,
+            Some(_) | None => {}
+        }
+    }
+    Ok(read)
 }
 
 /// What asks for the next page, if there is one (RFC 2696 section 3).

@@ -1,13 +1,13 @@
 //! What to answer when a write was sent and no answer came: the directory is asked whether it was done. It is never sent again.
 
 use super::Service;
-use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, SearchRequest};
+use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, Reads, SearchRequest};
 use crate::mapping::ResourceMapping;
 
 impl Service {
     /// Adds an entry.
     pub(super) async fn add(&self, side: &ResourceMapping, entry: &Entry, read_back: &[String]) -> Result<Entry, DirectoryError> {
-        match self.directory.add(entry, read_back).await {
+        match self.directory.add(entry, Reads::after(read_back)).await {
             Err(DirectoryError::Unknown(reason)) => {
                 let wanted: Vec<Modification> = entry
                     .attributes()
@@ -18,7 +18,7 @@ impl Service {
                     .collect();
                 self.confirm(&entry.dn, &wanted, read_back, None, reason).await
             }
-            done => done.and_then(|after| after.ok_or_else(unread)),
+            done => done.and_then(|written| written.after.ok_or_else(unread)),
         }
     }
 
@@ -32,19 +32,19 @@ impl Service {
         assertion: &Filter,
         read_back: &[String],
     ) -> Result<Option<Entry>, DirectoryError> {
-        match self.directory.modify(dn, changes, Some(assertion), read_back).await {
+        match self.directory.modify(dn, changes, Some(assertion), Reads::after(read_back)).await {
             // Only what names the entry still holds after the change, so the whole assertion is not asked again.
             Err(DirectoryError::Unknown(reason)) => {
                 let entry = self.confirm(dn, changes, read_back, None, reason).await?;
                 Ok((!read_back.is_empty()).then_some(entry))
             }
-            done => done,
+            done => done.map(|written| written.after),
         }
     }
 
     /// Renames an entry.
     pub(super) async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
-        match self.directory.rename(dn, rdn, Some(assertion), &[]).await {
+        match self.directory.rename(dn, rdn, Some(assertion), Reads::NOTHING).await {
             Err(DirectoryError::Unknown(reason)) => {
                 self.confirm(&dn.renamed(rdn.clone()), &[], &[], Some(id), reason).await.map(|_| ())
             }
@@ -54,14 +54,14 @@ impl Service {
 
     /// Removes an entry.
     pub(super) async fn remove(&self, dn: &Dn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
-        match self.directory.delete(dn, Some(assertion)).await {
+        match self.directory.delete(dn, Some(assertion), Reads::NOTHING).await {
             Err(DirectoryError::Unknown(reason)) => {
                 let mut look = SearchRequest::entry(dn, vec!["1.1".to_owned()]);
                 look.filter = id.clone();
                 let gone = self.directory.search(&look).await?.entries.is_empty();
                 if gone { Ok(()) } else { Err(DirectoryError::Unknown(reason)) }
             }
-            done => done,
+            done => done.map(|_| ()),
         }
     }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Context, Served, Service, error};
 use crate::directory::profile::PasswordForm;
-use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, ResultCode, SearchRequest};
+use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, Reads, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
 
@@ -119,7 +119,7 @@ impl Service {
         let value = value.into_bytes();
         for group in &mapping.default_groups {
             let join = Modification::new(ModifyOp::Add, member, vec![value.clone()]);
-            let joined = self.directory.modify(group, &[join], None, &[]).await;
+            let joined = self.directory.modify(group, &[join], None, Reads::NOTHING).await;
             if let Err(error) = joined
                 && !mapping.profile.says_present(&error)
             {

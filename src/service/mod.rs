@@ -132,16 +132,16 @@ impl<'a> Projected<'a> {
     }
 }
 
-/// The SCIM operations.
-#[derive(Debug)]
+/// The SCIM operations. A clone is the same service: only the way to the directory may be another.
+#[derive(Debug, Clone)]
 pub struct Service {
     directory: Arc<dyn Directory>,
     mapping: watch::Receiver<Option<Arc<Mapping>>>,
     /// The schemas until the directory has told what it can hold.
     schemas: Arc<SchemaRegistry>,
-    cache: MembershipCache,
-    orders: Orders,
-    seal: CursorSeal,
+    cache: Arc<MembershipCache>,
+    orders: Arc<Orders>,
+    seal: Arc<CursorSeal>,
     budgets: Budgets,
 }
 
@@ -161,9 +161,9 @@ impl Service {
             directory,
             mapping,
             schemas,
-            cache: MembershipCache::new(config.cache),
-            orders: Orders::new(),
-            seal: CursorSeal::new(&config.cursors, clock)?,
+            cache: Arc::new(MembershipCache::new(config.cache)),
+            orders: Arc::new(Orders::new()),
+            seal: Arc::new(CursorSeal::new(&config.cursors, clock)?),
             budgets: config.budgets,
         })
     }

@@ -8,7 +8,7 @@ use super::super::findings::Findings;
 use super::super::{Patient, section};
 use super::Rights;
 use super::effective::nobody;
-use crate::directory::{Directory as _, DirectoryError, Entry, Modification, ModifyOp, ResultCode};
+use crate::directory::{Directory as _, DirectoryError, Entry, Modification, ModifyOp, Reads, ResultCode};
 use crate::ldap::{Inspection, Rehearsed};
 use crate::mapping::{ResourceMapping, Targets};
 use crate::scim::{Dialect, Kind, Resource};
@@ -69,9 +69,8 @@ async fn add(
     match inspection.rehearse_add(&entry).await {
         Ok(Rehearsed::WouldBeDone) => Some(true),
         Ok(Rehearsed::WasDone) => {
-            let removed = patient.directory.delete(&entry.dn, None).await;
-            let what_now =
-                removed.map_or_else(|error| format!("remove it: {error}"), |()| "it has been removed again".to_owned());
+            let removed = patient.directory.delete(&entry.dn, None, Reads::NOTHING).await;
+            let what_now = removed.map_or_else(|error| format!("remove it: {error}"), |_| "it has been removed again".to_owned());
             findings.wrong(format!("{} was added although the No-Op control forbade it: {what_now}", entry.dn));
             None
         }
@@ -122,7 +121,7 @@ async fn write(patient: &Patient<'_>, sample: &Entry, name: &str) -> Option<bool
             vec![change(ModifyOp::Delete, first), change(ModifyOp::Add, first), change(ModifyOp::Add, first)]
         }
     };
-    match patient.directory.modify(&sample.dn, &changes, None, &[]).await {
+    match patient.directory.modify(&sample.dn, &changes, None, Reads::NOTHING).await {
         Err(DirectoryError::Refused { code, .. }) => match code {
             ResultCode::InsufficientAccessRights => Some(false),
             ResultCode::NoSuchAttribute
