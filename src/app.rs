@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{AdminListener, AdminState};
-use crate::auth::{Authenticator, AuthorizationServer};
+use crate::auth::{Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::directory::Capabilities;
@@ -73,7 +73,8 @@ impl App {
         let server =
             config.auth.oauth.clone().map(|oauth| AuthorizationServer::new(oauth, audience, clock.clone()).map(Arc::new));
         let server = server.transpose().map_err(|error| StartError(error.to_string()))?;
-        let authenticator = Authenticator::new(config.auth, server.clone(), clock);
+        let issuers = Issuers::start(config.auth.issuers.clone(), &metrics).map_err(StartError)?;
+        let authenticator = Authenticator::new(config.auth, server.clone(), issuers, clock);
         let limiter = RateLimiter::new(config.limits);
         let gateway =
             Arc::new(Gateway::new(&config.server, service, (authenticator, server), limiter, config.clients, metrics.clone()));

@@ -99,7 +99,7 @@ mod tests {
     use http::header::AUTHORIZATION;
 
     use super::*;
-    use crate::auth::{AuthConfig, Authenticator, Scopes};
+    use crate::auth::{AuthConfig, Authenticator, Issuers, Scopes};
     use crate::clock::Clock;
 
     #[derive(Debug)]
@@ -126,7 +126,8 @@ mod tests {
             key("ping", "new", None),
             key("okta", "gone", Some("2026-11-25T12:00:00Z")),
         ];
-        let authenticator = Authenticator::new(AuthConfig { api_keys, ..AuthConfig::default() }, None, Arc::new(Noon));
+        let authenticator =
+            Authenticator::new(AuthConfig { api_keys, ..AuthConfig::default() }, None, Issuers::default(), Arc::new(Noon));
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::scope::Scopes;
-use super::{CertificateConfig, HeaderForms, OAuthConfig};
+use super::{CertificateConfig, HeaderForms, IssuerConfig, OAuthConfig};
 
 /// `[auth]`.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct AuthConfig {
     pub forms: HeaderForms,
     /// Clients known by their certificates, in the file's order.
     pub certificates: Vec<CertificateConfig>,
+    /// Other authorization servers whose tokens are accepted.
+    pub issuers: Vec<IssuerConfig>,
 }
 
 /// One `[[auth.api_keys]]`.

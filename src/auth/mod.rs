@@ -5,6 +5,8 @@ mod authorization;
 mod basic;
 mod certificate;
 mod config;
+mod issuer;
+mod jwt;
 mod oauth;
 mod scope;
 #[cfg(test)]
@@ -20,6 +22,10 @@ pub use api_key::{ApiKeys, GeneratedKey};
 pub use authorization::{HeaderForms, Writing};
 pub use certificate::{CertificateConfig, CertificateRule, Certificates, ClientCertificate, SubjectAltName, Thumbprint};
 pub use config::{ApiKeyConfig, AuthConfig};
+pub use issuer::{
+    ClientRule, IntrospectionConfig, InvalidUrl, IssuerConfig, IssuerUrl, Issuers, KeySource, ScopeRule, SigningAlgorithm,
+    UnknownAlgorithm,
+};
 pub use oauth::{
     AccessTokens, AuthorizationServer, Granted, OAuthClientConfig, OAuthConfig, OAuthError, TokenRequest, UnusableKey,
 };
@@ -55,6 +61,14 @@ pub enum Rejection {
     Expired,
     /// It is bound to a certificate, which was not shown (RFC 8705 section 3).
     OtherCertificate,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is for another service than this one.
+    OtherAudience,
+    /// It is a good token of an issuer of ours, but not of those that are wanted here.
+    NotAllowed,
+    /// Whether it is good cannot be told, for its issuer cannot be asked.
+    Unavailable,
 }
 
 /// What a scheme says of a request.
@@ -127,20 +141,27 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// By this configuration; of `[auth.oauth]`, the server.
-    pub fn new(config: AuthConfig, server: Option<Arc<AuthorizationServer>>, clock: Arc<dyn Clock>) -> Self {
-        let AuthConfig { api_keys, forms, certificates, oauth: _ } = config;
-        let bearer = !api_keys.is_empty() || server.is_some();
-        let offers = Offers { bearer, basic: forms.basic && bearer };
+    /// By this configuration; of `[auth.oauth]` and `[[auth.issuers]]`, by what was made of them.
+    pub fn new(config: AuthConfig, server: Option<Arc<AuthorizationServer>>, issuers: Issuers, clock: Arc<dyn Clock>) -> Self {
+        let AuthConfig { api_keys, forms, certificates, oauth: _, issuers: _ } = config;
+        let passwords = !api_keys.is_empty() || server.is_some();
+        let bearer = passwords || !issuers.is_empty();
+        let offers = Offers { bearer, basic: forms.basic && passwords };
+        let (signed, opaque) = issuers.schemes();
         let keys = Arc::new(ApiKeys::new(api_keys));
         let mut schemes: Vec<Box<dyn AuthScheme>> = Vec::new();
         if forms.basic {
             schemes.push(Box::new(basic::Basic::new(keys.clone(), server.clone())));
         }
+        // By the issuer that a token names; ours after those.
+        schemes.push(Box::new(signed));
         if let Some(server) = server {
             schemes.push(Box::new(AccessTokens::new(server)));
         }
         schemes.push(Box::new(keys));
+        if let Some(opaque) = opaque {
+            schemes.push(Box::new(opaque));
+        }
         schemes.push(Box::new(Certificates::new(certificates)));
         Self { schemes, forms, offers, clock }
     }

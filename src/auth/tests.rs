@@ -43,7 +43,7 @@ fn authenticator() -> (Authenticator, String) {
     let key = ApiKeyConfig { name: "ping".into(), digest, scopes: Scopes::all(), expires: None };
     let forms = HeaderForms { basic: true, words: vec!["oauth2".into()], bare: true };
     let config = AuthConfig { api_keys: vec![key], forms, ..AuthConfig::default() };
-    (Authenticator::new(config, Some(server), clock), granted["access_token"].as_str().unwrap().to_owned())
+    (Authenticator::new(config, Some(server), Issuers::default(), clock), granted["access_token"].as_str().unwrap().to_owned())
 }
 
 fn identify(runtime: &Runtime, authenticator: &Authenticator, header: &[u8]) -> Result<Arc<str>, Rejection> {

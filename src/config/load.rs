@@ -14,6 +14,7 @@ use url::Url;
 
 use super::credentials::{certificates, header_forms};
 use super::directory::directory;
+use super::issuers::issuers;
 use super::node::{self, Value};
 use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
@@ -67,7 +68,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (user_side, user_extensions) = users(root.section("users"));
     let (groups, group_extensions) = groups(root.section("groups"));
     let provisioning = provisioning(root.section("provisioning"));
-    let auth = auth(root.section("auth"), &server);
+    let auth = auth(root.section("auth"), &server, environment);
     let clients = clients(root.named_sections("clients"), &mut limits);
     let service =
         ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
@@ -290,12 +291,15 @@ fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
     (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
 }
 
-fn auth(mut section: Section<'_>, server: &HttpConfig) -> AuthConfig {
+fn auth(mut section: Section<'_>, server: &HttpConfig, environment: &Environment) -> AuthConfig {
     let keys = section.sections("api_keys");
     let oauth_section = section.section("oauth");
     let asks_certificates = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     let certificates = certificates(&mut section, asks_certificates);
-    if keys.is_empty() && !oauth_section.is_present() && certificates.is_empty() {
+    let own = server.public_url.as_deref().filter(|_| oauth_section.is_present());
+    let by_issuers = section.place_of("issuers").is_some();
+    let issuers = issuers(&mut section, own, environment);
+    if keys.is_empty() && !oauth_section.is_present() && certificates.is_empty() && !by_issuers {
         section.note(
             None,
             "api_keys",
@@ -307,7 +311,7 @@ fn auth(mut section: Section<'_>, server: &HttpConfig) -> AuthConfig {
         oauth(oauth_section, server.public_url.as_deref()).map(|oauth| OAuthConfig { certificates: asks_certificates, ..oauth });
     let forms = header_forms(&mut section);
     section.finish();
-    AuthConfig { api_keys, oauth, forms, certificates }
+    AuthConfig { api_keys, oauth, forms, certificates, issuers }
 }
 
 fn oauth(mut section: Section<'_>, public_url: Option<&str>) -> Option<OAuthConfig> {

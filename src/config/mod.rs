@@ -3,6 +3,7 @@
 
 mod credentials;
 mod directory;
+mod issuers;
 mod load;
 mod node;
 mod quantity;

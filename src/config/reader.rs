@@ -333,6 +333,16 @@ impl<'a> Section<'a> {
         self.table.get(key).map(|node| node.place.clone())
     }
 
+    /// Whether a key holds a table, and not a value of another type.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        match self.table.get(key).map(|node| &node.value) {
+            Some(Value::Table(_)) => true,
+            Some(Value::Raw(text)) => text.trim_start().starts_with('{'),
+            Some(Value::Text(_) | Value::Integer(_) | Value::Boolean(_) | Value::Time(_) | Value::List(_) | Value::Other)
+            | None => false,
+        }
+    }
+
     /// A value of several possible types.
     pub(super) fn node_section(&self, key: &str, table: Table, place: Place) -> Self {
         Self { path: self.key(key), place: Some(place), table, known: Vec::new(), report: self.report }

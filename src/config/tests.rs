@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::super::SecretFile;
 use super::super::reader::Environment;
 use super::*;
+use crate::auth::{ClientRule, KeySource, ScopeRule};
 
 const KEY: &str =
     "[[auth.api_keys]]\nname = \"ping\"\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
@@ -215,6 +216,46 @@ fn ways_to_sign_in_are_read_and_looked_at() {
     assert!(wide.basic && wide.bare && wide.words == ["oauth2".into()]);
     assert!(forms("schemes = [\"two words\"]").unwrap_err().to_string().contains("this must be a word"));
     assert!(forms("schemes = [\"basic\"]").unwrap_err().to_string().contains("auth.basic = true"));
+}
+
+#[test]
+fn issuers_are_read_and_looked_at() {
+    let issuer = "[[auth.issuers]]\nissuer = \"https://idp.example.com\"\naudience = \"scimgate\"\n";
+    let with = |rest: &str| format!("{}{issuer}{rest}", minimal());
+    let config = read(&with("").replace(KEY, "")).unwrap();
+    let [plain] = config.auth.issuers.as_slice() else { panic!("{:?}", config.auth) };
+    assert!(matches!(plain.keys, KeySource::WellKnown(_)) && plain.scopes == ScopeRule::Ours && plain.introspection.is_none());
+    assert_eq!((plain.leeway.as_secs(), plain.algorithms.len(), &plain.client), (60, 9, &ClientRule::Claim(None)));
+    let rest = "algorithms = [\"ES256\"]\nclient = \"x\"\nclaims = { tid = \"t\" }\nintrospection_endpoint = \"https://idp.example.com/i\"\n\
+                client_id = \"a\"\nclient_secret = \"hidden\"\n[auth.issuers.scopes]\n\"a.b c\" = \"users:write, bulk\"\n";
+    let config = read(&with(rest)).unwrap();
+    let full = &config.auth.issuers[0];
+    assert!(!format!("{config:?}").contains("hidden"));
+    assert_eq!(full.claims, [("tid".to_owned(), "t".to_owned())]);
+    let scopes: Scopes = [Scope::UsersWrite, Scope::Bulk].into_iter().collect();
+    assert_eq!(full.scopes, ScopeRule::Mapped(vec![("a.b c".to_owned(), scopes)]));
+    for (lines, expected) in [
+        ("algorithms = [\"HS256\"]".to_owned(), "auth.issuers[0].algorithms: `HS256` is no algorithm that is accepted"),
+        ("algorithms = [\"none\"]".to_owned(), "`none` is no algorithm"),
+        (
+            "jwks_uri = \"http://idp.example.com/keys\"".to_owned(),
+            "auth.issuers[0].jwks_uri: this must be a URL that begins with https://",
+        ),
+        ("jwks_uri = \"https://x\"\ndiscovery = \"https://x\"".to_owned(), "leave one of the two out"),
+        ("client = \"x\"\nclient_claim = \"azp\"".to_owned(), "auth.issuers[0].client_claim: client names one client"),
+        ("scopes = [\"everything\"]".to_owned(), "`everything` is not a scope"),
+        ("scopes = { x = \"users:all\" }".to_owned(), "auth.issuers[0].scopes.x: `users:all` is not a scope"),
+        ("leeway = \"1h\"".to_owned(), "auth.issuers[0].leeway"),
+        ("client_id = \"a\"".to_owned(), "introspection_endpoint, which is missing"),
+        ("introspection_endpoint = \"https://x\"".to_owned(), "the issuer answers only whom it knows"),
+        (
+            rest.replace("[auth.issuers.scopes]\n\"a.b c\" = \"users:write, bulk\"\n", &format!("{issuer}{rest}")),
+            "for one issuer only",
+        ),
+    ] {
+        assert!(mistakes(&with(&lines)).contains(expected), "{}", mistakes(&with(&lines)));
+    }
+    assert!(mistakes(&with("").replace("https://idp", "http://idp")).contains("auth.issuers[0].issuer: this must be a URL"));
 }
 
 #[test]

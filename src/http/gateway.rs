@@ -196,8 +196,8 @@ impl Gateway {
     /// 401; after too many of them from one address 429, whatever was wrong.
     fn unauthorized(&self, rejection: Rejection, peer: &Peer) -> Answer {
         self.metrics.refused(refusal(rejection));
-        // Who sends nothing guesses nothing.
-        if rejection != Rejection::Missing
+        // Who sends nothing guesses nothing, and what cannot be looked at is no guess either.
+        if !matches!(rejection, Rejection::Missing | Rejection::Unavailable)
             && let Err(exhausted) = self.limiter.failure(peer.address.ip())
         {
             return response::too_many_failures(exhausted);
@@ -314,7 +314,13 @@ fn lacking(call: &Call, principal: &Principal) -> Option<crate::auth::Scope> {
 fn refusal(rejection: Rejection) -> Refusal {
     match rejection {
         Rejection::Missing => Refusal::Missing,
-        Rejection::Malformed | Rejection::Unknown | Rejection::OtherCertificate => Refusal::Invalid,
+        Rejection::Malformed
+        | Rejection::Unknown
+        | Rejection::OtherCertificate
+        | Rejection::NotYetValid
+        | Rejection::OtherAudience
+        | Rejection::NotAllowed => Refusal::Invalid,
+        Rejection::Unavailable => Refusal::Issuer,
         Rejection::Expired => Refusal::Expired,
     }
 }

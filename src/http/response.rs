@@ -76,7 +76,7 @@ pub(super) fn error(error: &ScimError) -> Answer {
     answer
 }
 
-/// 401 with what is on offer (RFC 6750 section 3, RFC 7617 section 2).
+/// 401 with what is on offer (RFC 6750 section 3, RFC 7617 section 2); 503 where the credential may be good.
 pub(super) fn unauthorized(rejection: Rejection, offers: Offers) -> Answer {
     let Offers { bearer, basic } = offers;
     let (detail, error_parameters) = match rejection {
@@ -108,6 +108,20 @@ pub(super) fn unauthorized(rejection: Rejection, offers: Offers) -> Answer {
              show the certificate that it got the token with.",
             "error=\"invalid_token\", error_description=\"the token is bound to another certificate\"",
         ),
+        Rejection::NotYetValid => (
+            "This token is not valid yet. Set the clocks of this machine and of the issuer (auth.issuers.leeway).",
+            "error=\"invalid_token\", error_description=\"the token is not valid yet\"",
+        ),
+        Rejection::OtherAudience => (
+            "This token is for another service: its `aud` is not what auth.issuers.audience says. Have the issuer make tokens for this one.",
+            "error=\"invalid_token\", error_description=\"the token is for another audience\"",
+        ),
+        Rejection::NotAllowed => (
+            "This token is not one of those that are accepted of its issuer: it lacks a claim that auth.issuers.claims asks for, or names \
+             no client (auth.issuers.client_claim) by letters, digits, `-`, `_` and `.`.",
+            "error=\"invalid_token\", error_description=\"the token is not one of those that are accepted of its issuer\"",
+        ),
+        Rejection::Unavailable => return unavailable(),
     };
     let mut answer = error(&ScimError::new(StatusCode::UNAUTHORIZED, detail));
     let mut challenge = |scheme: &str, parameters: &str| {
@@ -129,7 +143,13 @@ pub(super) fn unauthorized(rejection: Rejection, offers: Offers) -> Answer {
     answer
 }
 
-/// The same of one operation among others.
+/// 503: whether a token is good cannot be told now.
+fn unavailable() -> Answer {
+    let detail = "The issuer of this token cannot be asked about it; scimgate's log has the reason. Try again.";
+    error(&ScimError::unavailable(5, detail))
+}
+
+/// The refusal, for lack of a scope, of one operation among others.
 pub(super) fn insufficient_scope(scope: Scope) -> ScimError {
     let detail = format!(
         "This key or token does not allow it: it lacks the scope {scope}. Add the scope to the client in scimgate's configuration."

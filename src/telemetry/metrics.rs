@@ -56,6 +56,13 @@ struct RefusalLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerLabels {
+    issuer: Arc<str>,
+    about: &'static str,
+    result: &'static str,
+}
+
 /// Why a request went no further than the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -65,6 +72,8 @@ pub enum Refusal {
     Invalid,
     /// A credential that was ours once.
     Expired,
+    /// A token whose issuer cannot be asked.
+    Issuer,
     /// A credential that does not allow this.
     Scope,
     /// Too many requests.
@@ -79,6 +88,7 @@ impl Refusal {
             Self::Missing => "missing",
             Self::Invalid => "invalid",
             Self::Expired => "expired",
+            Self::Issuer => "issuer",
             Self::Scope => "scope",
             Self::Rate => "rate",
             Self::Handshake => "handshake",
@@ -96,6 +106,7 @@ pub struct Metrics {
     client_connections: Gauge,
     refusals: Family<RefusalLabels, Counter>,
     tolerances: Family<ToleranceLabels, Counter>,
+    issuer_requests: Family<IssuerLabels, Counter>,
     directory_operations: Family<DirectoryLabels, Counter>,
     directory_seconds: Family<OperationLabels, Histogram>,
     directory_connections: Family<ServerLabels, Gauge>,
@@ -117,6 +128,7 @@ impl Default for Metrics {
             client_connections: Gauge::default(),
             refusals: Family::default(),
             tolerances: Family::default(),
+            issuer_requests: Family::default(),
             directory_operations: Family::default(),
             directory_seconds: Family::new_with_constructor(histogram),
             directory_connections: Family::default(),
@@ -139,6 +151,7 @@ impl Default for Metrics {
         registry.register("client_connections", "Open connections from clients", metrics.client_connections.clone());
         registry.register("refusals", "Requests refused before they were looked at", metrics.refusals.clone());
         registry.register("tolerances", "Oddities of clients that were accepted", metrics.tolerances.clone());
+        registry.register("issuer_requests", "Questions to issuers of tokens", metrics.issuer_requests.clone());
         registry.register("directory_operations", "LDAP operations by result", metrics.directory_operations.clone());
         registry.register_with_unit(
             "directory_operation",
@@ -186,6 +199,12 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refused(&self, refusal: Refusal) {
         self.refusals.get_or_create(&RefusalLabels { reason: refusal.name() }).inc();
+    }
+
+    /// Counts a question to an issuer of tokens, about its keys or about a token.
+    pub fn issuer_asked(&self, issuer: &Arc<str>, about: &'static str, good: bool) {
+        let result = if good { "answered" } else { "failed" };
+        self.issuer_requests.get_or_create(&IssuerLabels { issuer: issuer.clone(), about, result }).inc();
     }
 
     /// Counts an accepted oddity.

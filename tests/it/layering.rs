@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("ldap", &["directory", "telemetry", "secret"]),
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
     ("service", &["scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
-    ("auth", &["clock", "directory", "telemetry"]),
+    ("auth", &["clock", "directory", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
     ("http", &["scim", "service", "auth", "limit", "telemetry"]),
     ("admin", &["http", "telemetry"]),
@@ -77,7 +77,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
 
 /// Crates that belong to one module alone.
 const OWNED: [(&str, &[&str]); 4] =
-    [("ldap3", &["ldap"]), ("hyper", &["http", "admin"]), ("governor", &["limit"]), ("clap", &["cli"])];
+    [("ldap3", &["ldap"]), ("hyper", &["http", "admin", "auth"]), ("governor", &["limit"]), ("clap", &["cli"])];
 
 fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

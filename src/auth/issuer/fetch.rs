@@ -1,0 +1,130 @@
+//! Asks an issuer, within limits of time and size. No redirect is followed: what is asked is what is configured.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde_json::Value;
+
+use super::config::IssuerUrl;
+
+/// From the first byte to the last.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// An issuer with fifty keys and their certificates has half of it.
+const LARGEST: usize = 512 << 10;
+/// A connection is kept so long for the next question.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A client of HTTP for one issuer.
+#[derive(Debug, Clone)]
+pub(super) struct Fetcher(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("{0}: it does not answer within {time} s", time = TIMEOUT.as_secs())]
+    Late(String),
+    #[error("{0}: {1}")]
+    Failed(String, String),
+    #[error("{0}: it answers {1}")]
+    Status(String, StatusCode),
+    #[error("{0}: what it answers is {1}")]
+    Content(String, &'static str),
+}
+
+impl Fetcher {
+    /// One that trusts the authorities in this file, or the system's.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(super) fn new(ca: Option<&Path>) -> Result<Self, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots(ca)?)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(4);
+        Ok(Self(builder.build(connector)))
+    }
+
+    /// A document of JSON.
+    pub(super) async fn get(&self, url: &IssuerUrl) -> Result<Value, FetchError> {
+        let request = Request::builder().method(Method::GET).uri(url.as_str()).header(ACCEPT, "application/json");
+        self.ask(url, request, Bytes::new()).await
+    }
+
+    /// The answer to a form.
+    pub(super) async fn post(&self, url: &IssuerUrl, authorization: HeaderValue, form: String) -> Result<Value, FetchError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(url.as_str())
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.ask(url, request, form.into()).await
+    }
+
+    async fn ask(&self, url: &IssuerUrl, request: http::request::Builder, body: Bytes) -> Result<Value, FetchError> {
+        let place = || url.as_str().to_owned();
+        let request = request.body(Full::new(body)).map_err(|error| FetchError::Failed(place(), error.to_string()))?;
+        let answer = async {
+            let answer = self.0.request(request).await.map_err(|error| FetchError::Failed(place(), whole(&error)))?;
+            if answer.status() != StatusCode::OK {
+                return Err(FetchError::Status(place(), answer.status()));
+            }
+            let body = Limited::new(answer.into_body(), LARGEST).collect().await;
+            let body = body.map_err(|error| FetchError::Failed(place(), error.to_string()))?.to_bytes();
+            serde_json::from_slice(&body).map_err(|_| FetchError::Content(place(), "not JSON"))
+        };
+        tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err(FetchError::Late(place())))
+    }
+}
+
+impl FetchError {
+    /// What it sends is nothing of what was asked for.
+    pub(super) fn content(url: &IssuerUrl, what: &'static str) -> Self {
+        Self::Content(url.as_str().to_owned(), what)
+    }
+}
+
+/// An error with its causes: the first says that something failed, the last says why.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let Some(path) = ca else {
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            // One damaged certificate in the system's store does not spoil the others.
+            let _ = roots.add(certificate);
+        }
+        return Ok(roots);
+    };
+    let place = |error: &dyn std::fmt::Display| format!("auth.issuers.ca: {}: {error}", path.display());
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    for certificate in read.map_err(|error| place(&error))? {
+        roots.add(certificate).map_err(|error| place(&error))?;
+    }
+    if roots.is_empty() { Err(place(&"there is no certificate in it; it takes PEM")) } else { Ok(roots) }
+}
