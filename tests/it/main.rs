@@ -23,6 +23,7 @@ mod filters;
 mod foreign;
 mod groups;
 mod hostile;
+mod issuers;
 mod law;
 mod layering;
 mod limits;
