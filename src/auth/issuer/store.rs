@@ -89,20 +89,29 @@ impl KeyStore {
         let shared = &self.shared;
         let has = |state: &State| state.keys.as_ref().is_some_and(|keys| !keys.fitting(token, algorithm).is_empty());
         let mut state = shared.state.subscribe();
-        let awaited = {
-            let now = state.borrow_and_update();
-            match &now.keys {
-                Some(keys) if has(&now) => return Ok(keys.clone()),
-                Some(_) | None => {}
+        let asking = async {
+            loop {
+                let (awaited, last) = {
+                    let now = state.borrow_and_update();
+                    let begins = now.next <= Instant::now();
+                    // One that is under way may have begun before the key was there: after it, one more.
+                    match now.begun > now.ended {
+                        _ if has(&now) => return,
+                        true => (now.begun, false),
+                        false if begins => (now.begun + 1, true),
+                        false => return,
+                    }
+                };
+                if last {
+                    shared.wanted.notify_one();
+                }
+                if state.wait_for(|state| state.ended >= awaited || has(state)).await.is_err() || last {
+                    return;
+                }
             }
-            // One that is under way may have begun before the key was there.
-            if now.next <= Instant::now() { Some(now.begun + 1) } else { (now.begun > now.ended).then_some(now.begun) }
         };
-        if let Some(awaited) = awaited {
-            shared.wanted.notify_one();
-            let _ = tokio::time::timeout(PATIENCE, state.wait_for(|state| state.ended >= awaited || has(state))).await;
-        }
-        let now = state.borrow();
+        let _ = tokio::time::timeout(PATIENCE, asking).await;
+        let now = shared.state.borrow();
         match &now.keys {
             Some(keys) if has(&now) => Ok(keys.clone()),
             Some(_) if !now.failed => Err(NoKey::Unknown),

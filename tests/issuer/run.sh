@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Tokens of a real authorization server, npm's oidc-provider, at scimgate before a private OpenLDAP. Everything listens on the
+# loopback address only. The packages are installed below the target folder. SCIMGATE=FILE takes a program that is built already.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${CARGO_TARGET_DIR:-$root/target}/issuer
+dir="" slapd_pid="" gateway_pid="" check_pid="" port="" admin_port="" issuer_port="" ldap_url=""
+
+# stop MESSAGE [FILE]: ends the run with the reason, and the end of the file that tells more.
+stop() {
+  printf '%s\n' "$1" >&2
+  if [[ -n ${2:-} ]]; then tail -n 40 "$2" >&2; fi
+  exit 1
+}
+
+# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/packages.sh
+. "$root/deploy/demo/packages.sh"
+# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/processes.sh
+. "$root/deploy/demo/processes.sh"
+# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/openldap.sh
+. "$root/deploy/demo/openldap.sh"
+# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/scimgate.sh
+. "$root/deploy/demo/scimgate.sh"
+
+clean_up() {
+  trap '' INT TERM HUP PIPE
+  end_process "$check_pid"
+  end_process "$gateway_pid"
+  end_process "$slapd_pid"
+  [[ -z $dir ]] || rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP PIPE
+
+# The packages, beside the scripts that import them, anew whenever their versions change.
+install_packages_of_npm() {
+  mkdir -p "$cache"
+  if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
+    rm -rf "$cache/node_modules" "$cache/installed.json"
+    cp "$here/package.json" "$here/package-lock.json" "$cache"
+    npm ci --prefix "$cache" --ignore-scripts --no-audit --no-fund >"$cache/log" 2>&1 ||
+      stop "npm could not install the issuer:" "$cache/log"
+    cp "$here/package-lock.json" "$cache/installed.json"
+  fi
+  cp "$here"/*.mjs "$cache"
+}
+
+make_configuration() {
+  port=$(free_port)
+  admin_port=$(free_port)
+  issuer_port=$(free_port)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=issuer" \
+    -addext "basicConstraints=critical,CA:FALSE" -addext "subjectAltName=IP:127.0.0.1" -keyout "$dir/issuer.key" -out "$dir/issuer.crt" 2>"$dir/openssl.log" ||
+    stop "No certificate could be made:" "$dir/openssl.log"
+  "$scimgate" key new --name another >"$dir/key" || stop "scimgate key new failed."
+  {
+    cat <<EOF
+[users]
+base = "ou=people,dc=example,dc=com"
+[groups]
+base = "ou=groups,dc=example,dc=com"
+[limits]
+requests_per_second = 0
+# What is refused here is refused for what it is.
+failures_per_minute = 0
+[[auth.issuers]]
+issuer = "https://127.0.0.1:$issuer_port"
+audience = "scimgate"
+ca = "issuer.crt"
+leeway = "1s"
+introspection_endpoint = "https://127.0.0.1:$issuer_port/token/introspection"
+client_id = "scimgate"
+client_secret = "secret+of scimgate"
+introspection_cache = "2s"
+EOF
+    sed -n '/^\[\[auth\.api_keys\]\]/,/^$/p' "$dir/key"
+  } >"$dir/scimgate.toml"
+  export SCIMGATE__SERVER__LISTEN="127.0.0.1:$port" SCIMGATE__ADMIN__LISTEN="127.0.0.1:$admin_port"
+  export SCIMGATE__DIRECTORY__URLS="$ldap_url" SCIMGATE__DIRECTORY__BIND_DN="$service_dn"
+  export SCIMGATE__DIRECTORY__BIND_PASSWORD_FILE="$dir/bind-password"
+}
+
+# Settings of the caller's environment would go before the file's; and nothing here goes through a proxy.
+for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+
+need slapd:slapd ldapsearch:ldap-utils openssl:openssl curl:curl node:nodejs npm:npm
+install_packages_of_npm
+find_program --profile=dev
+
+umask 077
+dir=$(mktemp -d "${TMPDIR:-/tmp}/scimgate-issuer.XXXXXX")
+start_openldap
+make_configuration
+start_scimgate
+
+NODE_EXTRA_CA_CERTS=$dir/issuer.crt node "$cache/check.mjs" \
+  "$issuer_port" "http://127.0.0.1:$port/scim/v2" "$(sed -n 's/^Key: *//p' "$dir/key")" "$dir" </dev/null &
+check_pid=$!
+wait "$check_pid" || stop "Tokens of the issuer are not treated as they should be:" "$dir/scimgate.log"
+runs "$gateway_pid" || stop "scimgate has ended:" "$dir/scimgate.log"
