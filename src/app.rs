@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::admin::{AdminListener, AdminState};
 use crate::auth::{Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::directory::Capabilities;
+use crate::directory::{Capabilities, Directory};
 use crate::http::{self, Gateway, Listener};
 use crate::ldap::LdapDirectory;
 use crate::limit::RateLimiter;
 use crate::mapping::{Mapping, MappingConfig};
+use crate::membership::{MembershipCache, Noting};
 use crate::resources::Resources;
 use crate::service::Service;
 use crate::telemetry::Metrics;
@@ -38,6 +39,8 @@ pub struct App {
     connections: TaskTracker,
     admin_connections: TaskTracker,
     drain: Duration,
+    /// Ends with us.
+    _feed: AbortOnDropHandle<()>,
 }
 
 impl App {
@@ -66,7 +69,11 @@ impl App {
         let schemas = Arc::new(resources.registry.clone());
         let mapping = watch::Sender::new(None);
         let clock = Arc::new(SystemClock);
-        let service = Service::new(directory.clone(), mapping.subscribe(), schemas, &config.service, clock.clone())
+        let cache = Arc::new(MembershipCache::new(config.service.cache, &metrics));
+        let branches = (config.mapping.users.base.clone(), config.mapping.groups.base.clone());
+        let noting: Arc<dyn Directory> = Arc::new(Noting::new(directory.clone(), cache.clone(), branches.0, branches.1));
+        let feed = tokio::spawn(cache.clone().follow(noting.clone(), mapping.subscribe()));
+        let service = Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, clock.clone())
             .map_err(|error| StartError(error.to_string()))?;
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);
@@ -84,7 +91,16 @@ impl App {
         let state = AdminState { gateway: gateway.clone(), metrics, closing: closing.clone() };
         tokio::spawn(admin.run(state, end.clone(), admin_connections.clone()));
         tracing::info!(scim = %scim_address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), "serving");
-        Ok(Self { gateway, directory, closing, end, connections, admin_connections, drain: config.server.drain })
+        Ok(Self {
+            gateway,
+            directory,
+            closing,
+            end,
+            connections,
+            admin_connections,
+            drain: config.server.drain,
+            _feed: AbortOnDropHandle::new(feed),
+        })
     }
 
     /// Takes no further requests and finishes those in flight, for as long as `server.drain` says or until `at_once`.

@@ -94,7 +94,7 @@ async fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Ful
         "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" if state.closing.is_cancelled() => text(StatusCode::SERVICE_UNAVAILABLE, "closing\n".to_owned()),
         "/readyz" => match state.gateway.service().health().await {
-            Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
+            Ok(()) => text(StatusCode::OK, format!("ok\nchange feed: {}\n", state.gateway.service().feed_state())),
             Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
         },
         "/metrics" => {

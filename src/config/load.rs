@@ -502,7 +502,12 @@ fn rates(section: &mut Section<'_>, default: Rates) -> Rates {
 }
 
 fn cache(mut section: Section<'_>) -> CacheConfig {
-    let cache = CacheConfig { capacity: section.number("capacity", 200_000, 0), ttl: section.duration("ttl", 300 * SECOND) };
+    let cache = CacheConfig {
+        capacity: section.number("capacity", 200_000, 0),
+        ttl: section.duration("ttl", 300 * SECOND),
+        blind_ttl: section.duration("blind_ttl", 2 * SECOND),
+        feed: section.flag("feed", true),
+    };
     section.finish();
     cache
 }

@@ -130,42 +130,61 @@ impl Dn {
     /// Whether it is `base` itself or below it.
     pub fn is_under(&self, base: &Self) -> bool {
         let Some(above) = self.0.len().checked_sub(base.0.len()).and_then(|skip| self.0.get(skip..)) else { return false };
-        above.iter().zip(&base.0).all(|(a, b)| rdn_key(a) == rdn_key(b))
+        above.iter().zip(&base.0).all(|(a, b)| a == b || rdn_key(a) == rdn_key(b))
     }
 
     /// The form in which names are compared.
     pub fn key(&self) -> DnKey {
-        let mut out = String::new();
+        let mut out = String::with_capacity(self.0.len() * 16 + 32);
         for (n, rdn) in self.0.iter().enumerate() {
             if n > 0 {
                 out.push(',');
             }
-            out.push_str(&rdn_key(rdn));
+            rdn_key_into(rdn, &mut out);
         }
         DnKey(out)
     }
 }
 
-fn rdn_key(rdn: &Rdn) -> String {
-    let mut keys: Vec<String> = rdn.0.iter().map(ava_key).collect();
+fn rdn_key_into(rdn: &Rdn, out: &mut String) {
+    if let [ava] = rdn.0.as_slice() {
+        return ava_key_into(ava, out);
+    }
+    let key = |ava: &Ava| {
+        let mut key = String::new();
+        ava_key_into(ava, &mut key);
+        key
+    };
+    let mut keys: Vec<String> = rdn.0.iter().map(key).collect();
     keys.sort_unstable();
-    keys.join("+")
+    out.push_str(&keys.join("+"));
 }
 
-fn ava_key(ava: &Ava) -> String {
-    let mut out = ava.attribute.as_str().to_ascii_lowercase();
+fn rdn_key(rdn: &Rdn) -> String {
+    let mut out = String::new();
+    rdn_key_into(rdn, &mut out);
+    out
+}
+
+fn ava_key_into(ava: &Ava, out: &mut String) {
+    out.extend(ava.attribute.as_str().chars().map(|c| c.to_ascii_lowercase()));
     out.push('=');
     match &ava.value {
+        // Most values: nothing in them is folded but the case.
+        AvaValue::Text(text)
+            if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'@')) =>
+        {
+            out.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        }
         AvaValue::Text(text) => {
             let folded = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").to_lowercase();
-            escape_into(&folded, &mut out);
+            escape_into(&folded, out);
         }
         AvaValue::Ber(hex) => {
             out.push('#');
             out.push_str(&hex.to_ascii_lowercase());
         }
     }
-    out
 }
 
 /// RFC 4514 section 2.4: what must be escaped, and NUL and other controls by their bytes.

@@ -44,6 +44,12 @@ impl Filter {
         Self::Present("objectClass".to_owned())
     }
 
+    /// The text form of a list of items, as a matched values control has it (RFC 3876 section 2).
+    pub fn list(items: &[Self]) -> String {
+        let items: String = items.iter().map(Self::to_string).collect();
+        format!("({items})")
+    }
+
     /// No entry.
     pub fn nothing() -> Self {
         Self::Not(Box::new(Self::everything()))

@@ -19,7 +19,7 @@ pub use change::{Modification, ModifyOp};
 pub use dn::{Ava, Dn, DnKey, InvalidDn, Rdn};
 pub use entry::Entry;
 pub use filter::Filter;
-pub use port::{Capabilities, Directory, Reads, Scope, SearchRequest, SearchResult, Source, Vendor, Written};
+pub use port::{Branch, Capabilities, Directory, FeedEvent, Reads, Scope, SearchRequest, SearchResult, Source, Vendor, Written};
 pub use result::{DirectoryError, ResultCode};
 pub use schema::{AttributeType, Definitions, Equality, Subschema, Unstated};
 pub use syntax::{file_time, from_file_time, generalized_time, instant};

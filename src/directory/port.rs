@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{DirectoryError, Dn, Entry, Filter, Modification, Rdn, Subschema};
 
@@ -36,23 +37,25 @@ pub struct SearchRequest {
     /// What it looks for.
     pub filter: Filter,
     /// What it brings of each entry; `1.1` for nothing but the name.
-    pub attributes: Vec<String>,
+    pub attributes: Arc<[String]>,
     /// Entries it brings at most; 0 for no limit of ours.
     pub size_limit: u32,
     /// Who may answer it.
     pub source: Source,
+    /// Brings only values that one of these items matches (RFC 3876); all if there are none, or the directory lacks the control.
+    pub only_values: Vec<Filter>,
 }
 
 impl SearchRequest {
     /// A search below a base without a limit.
-    pub fn below(base: &Dn, filter: Filter, attributes: Vec<String>) -> Self {
-        Self { base: base.clone(), scope: Scope::Subtree, filter, attributes, size_limit: 0, source: Source::Provider }
+    pub fn below(base: &Dn, filter: Filter, attributes: impl Into<Arc<[String]>>) -> Self {
+        let (base, source, attributes) = (base.clone(), Source::Provider, attributes.into());
+        Self { base, scope: Scope::Subtree, filter, attributes, size_limit: 0, source, only_values: Vec::new() }
     }
 
     /// A look at one entry.
-    pub fn entry(dn: &Dn, attributes: Vec<String>) -> Self {
-        let (base, filter) = (dn.clone(), Filter::everything());
-        Self { base, scope: Scope::Base, filter, attributes, size_limit: 0, source: Source::Provider }
+    pub fn entry(dn: &Dn, attributes: impl Into<Arc<[String]>>) -> Self {
+        Self { scope: Scope::Base, ..Self::below(dn, Filter::everything(), attributes) }
     }
 
     /// The same, which a replica may answer: nothing will be written on the strength of it.
@@ -106,6 +109,8 @@ impl Capabilities {
     pub const ASSERTION: &str = "1.3.6.1.1.12";
     /// The pre-read control (RFC 4527 section 3.1).
     pub const PRE_READ: &str = "1.3.6.1.1.13.1";
+    /// The matched values control (RFC 3876).
+    pub const MATCHED_VALUES: &str = "1.2.826.0.1.3344810.2.3";
     /// The post-read control (RFC 4527 section 3.2).
     pub const POST_READ: &str = "1.3.6.1.1.13.2";
 
@@ -149,6 +154,49 @@ pub struct Written {
     pub after: Option<Entry>,
 }
 
+/// A part of the directory whose changes are to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// Where it begins.
+    pub base: Dn,
+    /// Which of the entries below count.
+    pub filter: Filter,
+}
+
+/// What a change feed tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedEvent {
+    /// From now on every change is told.
+    Following {
+        /// So was every change since it last was so.
+        seamless: bool,
+    },
+    /// For now no change is told, for this reason.
+    Lost(String),
+    /// This directory tells no changes.
+    Unavailable,
+    /// An entry was added, changed or renamed.
+    Changed {
+        /// In which of the branches.
+        branch: usize,
+        /// What identifies it for ever.
+        id: Uuid,
+        /// Its name.
+        dn: Dn,
+        /// Its change mark.
+        mark: Option<String>,
+    },
+    /// An entry was removed, or no longer counts.
+    Gone {
+        /// From which of the branches.
+        branch: usize,
+        /// What identified it.
+        id: Uuid,
+    },
+    /// Changes were made, and it is not known which.
+    Untold,
+}
+
 /// A directory. Each call is one operation; writes are not repeated by themselves.
 ///
 /// An `assertion` is a filter the entry must match at the moment of the write, else the write is refused with
@@ -181,4 +229,8 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
 
     /// Removes an entry.
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
+
+    /// Tells what changes in these branches, whoever changes it, for as long as it is polled. Of a change by several steps at once
+    /// perhaps only the last is told. A feed that is lost is taken up again by itself.
+    async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync));
 }

@@ -13,7 +13,7 @@ use crate::auth::{Scope, Scopes};
 use crate::scim::discovery::{self, AuthenticationScheme, Features, Pagination};
 use crate::scim::patch::PatchRequest;
 use crate::scim::{Kind, ListQuery, Projection, Resource, ScimError, list_response, openapi};
-use crate::service::{BulkPermission, Context, Projected};
+use crate::service::{BulkPermission, Context, Got, Projected};
 
 impl Gateway {
     /// Carries a call out.
@@ -82,11 +82,10 @@ impl Gateway {
             }
             Call::Get(kind, id) => {
                 let projection = Projection::from_query(query, registry.get(*kind))?;
-                let served = service.get(context, *kind, id, &projection).await?;
-                let current = served.version.as_ref().and_then(|version| version.parse().ok());
-                let wanted =
-                    if_none_match.as_ref().zip(current).is_none_or(|(precondition, current)| precondition.allows(&current));
-                Ok(if wanted { response::resource(StatusCode::OK, &served) } else { response::not_modified(&served) })
+                Ok(match service.get(context, *kind, id, &projection, if_none_match.as_ref()).await? {
+                    Got::Resource(served) => response::resource(StatusCode::OK, &served),
+                    Got::NotModified(version) => response::not_modified(&version),
+                })
             }
             Call::Replace(kind, id) => {
                 let ty = registry.get(*kind);

@@ -46,12 +46,10 @@ pub(super) fn no_content() -> Answer {
 }
 
 /// 304 (RFC 9110 section 15.4.5).
-pub(super) fn not_modified(served: &Served) -> Answer {
+pub(super) fn not_modified(version: &str) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
-    if let Some(version) = &served.version {
-        set(&mut answer, ETAG, version);
-    }
+    set(&mut answer, ETAG, version);
     answer
 }
 

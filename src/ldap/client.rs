@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use ldap3::controls::{Assertion, PagedResults, PostRead, PreRead, RawControl};
+use ldap3::controls::{Assertion, MatchedValues, PagedResults, PostRead, PreRead, RawControl};
 use ldap3::exop::PasswordModify;
 use ldap3::{Ldap, LdapResult, ResultEntry, SearchOptions, SearchStream};
 use tokio::sync::watch;
@@ -19,8 +19,8 @@ use super::turns::Turns;
 use super::{convert, tls};
 use crate::directory::profile::{OldName, Profile};
 use crate::directory::{
-    Capabilities, Directory, DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Rdn, Reads, ResultCode, Scope,
-    SearchRequest, SearchResult, Source, Written,
+    Branch, Capabilities, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, ModifyOp, Rdn, Reads,
+    ResultCode, Scope, SearchRequest, SearchResult, Source, Written,
 };
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -75,8 +75,10 @@ impl LdapDirectory {
         let limit = i32::try_from(request.size_limit).unwrap_or(i32::MAX);
         let page = self.profile().page.filter(|page| scope == ldap3::Scope::Subtree && (limit == 0 || limit > *page));
         let parts = Arc::new((request.base.to_string(), request.filter.to_string(), request.attributes.clone()));
+        let only = !request.only_values.is_empty() && self.has(Capabilities::MATCHED_VALUES);
+        let only = only.then(|| MatchedValues::new(Filter::list(&request.only_values)));
         self.perform(Operation::Search, request.source, |ldap, deadline| {
-            let parts = parts.clone();
+            let (parts, only) = (parts.clone(), only.clone());
             Box::pin(async move {
                 let (base, filter, attributes) = &*parts;
                 let (mut found, mut missing) = (SearchResult::default(), Vec::new());
@@ -84,11 +86,12 @@ impl LdapDirectory {
                 loop {
                     ldap.with_timeout(deadline.saturating_duration_since(Instant::now()))
                         .with_search_options(SearchOptions::new().sizelimit(limit));
-                    if let Some(size) = page {
-                        ldap.with_controls(RawControl::from(PagedResults { size, cookie: std::mem::take(&mut cookie) }));
+                    let pages = page.map(|size| PagedResults { size, cookie: std::mem::take(&mut cookie) });
+                    let controls: Vec<RawControl> = pages.map(RawControl::from).into_iter().chain(only.clone()).collect();
+                    if !controls.is_empty() {
+                        ldap.with_controls(controls);
                     }
-                    let mut stream =
-                        ldap.streaming_search(base, scope, filter, attributes.as_slice()).await.map_err(convert::failure)?;
+                    let mut stream = ldap.streaming_search(base, scope, filter, &**attributes).await.map_err(convert::failure)?;
                     while let Some(item) = next(&mut stream, deadline).await? {
                         // A referral to another server is passed over: our credentials are not for it.
                         if !item.is_ref() && !item.is_intermediate() {
@@ -331,5 +334,9 @@ impl Directory for LdapDirectory {
             Box::pin(async move { ldap.delete(&name).await })
         })
         .await
+    }
+
+    async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
+        self.follow_changes(branches, tell).await;
     }
 }

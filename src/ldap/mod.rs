@@ -7,6 +7,7 @@ mod connect;
 mod convert;
 mod difference;
 mod door;
+mod feed;
 mod inspection;
 mod operation;
 mod pool;

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::budget::Place;
 use super::config::LdapConfig;
+use super::connect::Connection;
 use super::difference::difference;
 use super::server::{Common, Health, Link, Server};
 use crate::directory::{Capabilities, DirectoryError, ResultCode, Source};
@@ -149,6 +150,16 @@ impl Pool {
                 return Ok(Way { server, link, place, source: Source::Provider });
             }
         }
+    }
+
+    /// The server that takes the writes, if one is up.
+    pub(super) fn provider(&self) -> Option<Arc<Server>> {
+        self.servers.provider().map(|(server, _)| server)
+    }
+
+    /// A connection of its own to a server, beside those that all share.
+    pub(super) async fn connect(&self, server: &Server) -> Result<Connection, String> {
+        server.connect(&self.servers.common).await.map_err(|trouble| trouble.text().to_owned())
     }
 
     /// Whether there is a server that could lack what was written to another.

@@ -204,7 +204,7 @@ impl Server {
     }
 
     /// Connects. While nothing is up, one after the other: a wrong password is sent once, not by each supervisor.
-    async fn connect(&self, common: &Common) -> Result<Connection, Trouble> {
+    pub(super) async fn connect(&self, common: &Common) -> Result<Connection, Trouble> {
         let mut door = self.door.lock().await;
         if let Some(opens) = door.opens {
             sleep_until(opens).await;

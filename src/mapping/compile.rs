@@ -1,6 +1,6 @@
 //! From configuration, map files and the directory's schema to a mapping that can be used, with every mistake at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Active;
 use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords};
@@ -146,6 +146,7 @@ impl Mapping {
                 logins: logins.clone(),
                 member_of: member_of && !by_login,
                 swaps: !capabilities.has_control(Capabilities::ASSERTION),
+                usual_attributes: OnceLock::new(),
                 rules,
                 ty,
             }

@@ -25,7 +25,7 @@ pub use filter::{Translation, references_in};
 pub use map_file::{MapFile, MapFiles};
 pub use names::{Groups, Name, Names, Targets};
 pub use patch::{MemberChange, Plan};
-pub use read::ReadContext;
+pub use read::{Linked, ReadContext};
 pub use resource_mapping::ResourceMapping;
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! From an entry to a resource.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -16,15 +18,29 @@ pub struct ReadContext<'a> {
     /// The SCIM base, without a trailing slash.
     pub base_url: &'a str,
     /// What the entry's references point to.
-    pub names: &'a Names,
+    pub linked: Linked<'a>,
     /// The groups a user is in; `None` if nobody asked.
     pub groups: Option<&'a Groups>,
 }
 
+/// What the references of an entry point to.
+#[derive(Debug, Clone, Copy)]
+pub enum Linked<'a> {
+    /// To these, by the names that the entry has for them.
+    Names(&'a Names),
+    /// A group that was read without its members has these.
+    Members(&'a [Name]),
+}
+
 impl ResourceMapping {
     /// The attributes to ask the directory for, so that the projection can be served.
-    pub fn attributes(&self, projection: &Projection) -> Vec<String> {
-        self.attributes_where(|path| projection.wants(path))
+    pub fn attributes(&self, projection: &Projection) -> Arc<[String]> {
+        let attributes = || self.attributes_where(|path| projection.wants(path)).into();
+        match projection {
+            // What almost every request asks for.
+            Projection::Default => self.usual_attributes.get_or_init(attributes).clone(),
+            Projection::Only(_) | Projection::Except(_) => attributes(),
+        }
     }
 
     /// The same, so that a list's filter can be evaluated too, and its order told.
@@ -41,7 +57,7 @@ impl ResourceMapping {
         let rules: Vec<&Rule> = self.rules.iter().filter(|rule| wanted_path(&rule.path)).collect();
         // Which item of a list is the primary one depends on the userName.
         let lists = rules.iter().any(|rule| has_primary(rule));
-        let user_name = self.rules.iter().find(|rule| lists && rule.path.to_string() == "userName");
+        let user_name = self.rules.iter().find(|rule| lists && rule.path.is_core("userName", None));
         wanted.extend(rules.into_iter().chain(user_name).map(|rule| rule.attribute.as_str()));
         wanted.extend(self.sources(&wanted_path));
         let mut unique: Vec<String> = Vec::with_capacity(wanted.len());
@@ -53,9 +69,15 @@ impl ResourceMapping {
         unique
     }
 
+    /// The same for a group whose members are known.
+    pub fn attributes_without_members(&self, projection: &Projection) -> Vec<String> {
+        let member = self.member_attribute();
+        self.attributes(projection).iter().filter(|attribute| member != Some(attribute.as_str())).cloned().collect()
+    }
+
     /// Every attribute that anything is read from.
     pub fn all_attributes(&self) -> Vec<String> {
-        let mut all = self.attributes(&Projection::Default);
+        let mut all = self.attributes(&Projection::Default).to_vec();
         for rule in &self.rules {
             if !all.iter().any(|present| present.eq_ignore_ascii_case(&rule.attribute)) {
                 all.push(rule.attribute.clone());
@@ -82,7 +104,17 @@ impl ResourceMapping {
 
     /// The resource's version as an entity tag (RFC 7644 section 3.14).
     pub fn version(&self, entry: &Entry) -> Option<String> {
-        entry.text(self.profile.change_mark).map(|mark| format!("W/\"{mark}\""))
+        entry.text(self.profile.change_mark).map(Self::version_of)
+    }
+
+    /// The entity tag of an entry with this change mark.
+    pub fn version_of(mark: &str) -> String {
+        format!("W/\"{mark}\"")
+    }
+
+    /// Whether no two versions of an entry have one change mark. A time that counts in seconds cannot promise that.
+    pub fn has_exact_marks(&self) -> bool {
+        self.profile.change_mark != self.profile.modified
     }
 
     /// Where the resource is found.
@@ -90,15 +122,18 @@ impl ResourceMapping {
         format!("{base_url}{}/{id}", self.ty.kind.endpoint())
     }
 
-    /// The attributes that say what an entry is called.
+    /// The attributes that say what an entry is called, whether it is ours, and in which version.
     pub fn naming_attributes(&self) -> Vec<String> {
-        let display = self.display_rules().map(|rule| rule.attribute.clone());
-        std::iter::once(self.profile.id.to_owned()).chain(display).collect()
+        let display = self.display_rules().map(|rule| rule.attribute.as_str());
+        let ours = self.ownership.iter().map(|mark| mark.attribute.as_str());
+        let all = [self.profile.id, self.profile.change_mark].into_iter().chain(display).chain(ours);
+        all.map(str::to_owned).collect()
     }
 
     fn display_rules(&self) -> impl Iterator<Item = &Rule> {
-        let called = |name: &'static str| self.rules.iter().find(move |rule| rule.path.to_string() == name);
-        ["displayName", "name.formatted", "userName"].into_iter().filter_map(called)
+        let called =
+            |(name, sub): (&'static str, Option<&'static str>)| self.rules.iter().find(move |rule| rule.path.is_core(name, sub));
+        [("displayName", None), ("name", Some("formatted")), ("userName", None)].into_iter().filter_map(called)
     }
 
     /// What others call this entry; `None` without an id.
@@ -184,8 +219,16 @@ impl ResourceMapping {
     }
 
     fn read_reference(&self, rule: &Rule, entry: &Entry, context: ReadContext<'_>, resource: &mut Resource) {
+        let names = match context.linked {
+            Linked::Members(members) => {
+                let items = members.iter().map(|name| reference(name, context.base_url, name.kind.name()));
+                resource.set(&rule.path, items.collect::<Vec<_>>().into());
+                return;
+            }
+            Linked::Names(names) => names,
+        };
         let targets = self.targets(rule, entry);
-        let names = targets.iter().filter_map(|dn| context.names.get(&dn.key()));
+        let names = targets.iter().filter_map(|dn| names.get(&dn.key()));
         if rule.path.attribute.multi_valued {
             // Two spellings of one name in the directory are one member.
             let mut seen = std::collections::HashSet::new();

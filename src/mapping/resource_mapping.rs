@@ -1,9 +1,11 @@
 //! One resource type's side of a mapping: what is an entry of it, which one is meant, and who is a member.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use super::Active;
 use super::config::{Mark, Passwords, UserNameRule};
+use super::names::{Name, Names};
 use super::rule::{Codec, Rule};
 use super::template::Template;
 use crate::directory::profile::Profile;
@@ -47,6 +49,8 @@ pub struct ResourceMapping {
     pub(super) member_of: bool,
     /// The directory cannot compare before it writes, so a change says which values it replaces.
     pub(super) swaps: bool,
+    /// What is asked of the directory for an answer in which the client asked for nothing in particular.
+    pub(super) usual_attributes: OnceLock<Arc<[String]>>,
 }
 
 impl ResourceMapping {
@@ -134,6 +138,18 @@ impl ResourceMapping {
     /// A user's `groups`, which no attribute of the entry holds.
     pub fn groups_path(&self) -> Option<BoundPath> {
         (self.ty.kind == Kind::User).then(|| self.ty.resolve_str("groups")).flatten()
+    }
+
+    /// A group's `members`, where they have a place.
+    pub fn members_path(&self) -> Option<BoundPath> {
+        (self.ty.kind == Kind::Group && self.member_attribute().is_some()).then(|| self.ty.resolve_str("members")).flatten()
+    }
+
+    /// Those of the entries that are resources, each once: two spellings of one name are one member.
+    pub fn members_among(&self, entries: &[Dn], names: &Names) -> Vec<Name> {
+        let mut seen = HashSet::with_capacity(entries.len());
+        let found = entries.iter().filter_map(|dn| names.get(&dn.key()));
+        found.filter(|name| seen.insert(name.id.clone())).cloned().collect()
     }
 
     /// Puts in the name of nobody, so that a group may be empty.

@@ -5,8 +5,12 @@ use std::time::Duration;
 /// `[cache]`.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheConfig {
-    /// Entries kept at most.
+    /// Names kept at most. Members of groups and groups of users take `BYTES_EACH` bytes for each of these at most.
     pub capacity: u64,
-    /// How long a name is believed without asking again.
+    /// How long anything is remembered.
     pub ttl: Duration,
+    /// How long something is believed while the directory does not tell what others change.
+    pub blind_ttl: Duration,
+    /// Whether the directory is asked to tell.
+    pub feed: bool,
 }

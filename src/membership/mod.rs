@@ -1,20 +1,40 @@
-//! Which entry is which resource: remembered where being wrong for a moment does no harm, asked anew where it would.
+//! Which entry is which resource, and who is in which group: remembered, and never believed beyond what is known to hold.
+//!
+//! Three things put an end to what is remembered: our own writes (`noting`), what the directory's change feed tells (`feed`), and
+//! time. With a feed, what others change is forgotten as soon as it is told; without one, what is remembered is believed for
+//! `cache.blind_ttl` only. Where an entry is, is a hint at all times: every write says by an assertion which entry it means, and a
+//! read that does not find it there looks for it.
 
 mod config;
+mod feed;
+mod freshness;
+mod noting;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use moka::sync::Cache;
+use tokio::sync::watch;
+use uuid::Uuid;
 
 pub use config::CacheConfig;
+pub use freshness::Reading;
+pub use noting::Noting;
 
+use self::freshness::Freshness;
 use crate::directory::{Directory, DirectoryError, Dn, DnKey, Entry, Filter, SearchRequest};
-use crate::mapping::{Mapping, Name, Names, ResourceMapping, Targets};
+use crate::mapping::{Groups, Mapping, Name, Names, ResourceMapping, Targets};
 use crate::scim::Kind;
+use crate::telemetry::{CacheMetrics, FeedState, Metrics, Remembered};
 
 /// How many names one search asks for: a filter of that many parts is quick to test and far from any server's limit.
 const BATCH: usize = 200;
+/// What members of groups and groups of users may take for each name that may be kept.
+const BYTES_EACH: u64 = 256;
+/// How long it is remembered which version of an entry the feed told last: an answer that was under way meanwhile has arrived.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 
 /// Where a resource's entry is. A hint: every write says by an assertion which entry it means.
 #[derive(Debug, Clone)]
@@ -32,64 +52,235 @@ impl Home {
     }
 }
 
-/// The remembered names.
+/// An entry as it was last seen. The name is kept as text, for there may be hundreds of thousands.
+#[derive(Debug, Clone)]
+struct Seen {
+    dn: Box<str>,
+    owned: bool,
+    /// Its change mark, unless it was changed since.
+    mark: Option<Box<str>>,
+    since: Reading,
+}
+
+/// What an entry is called, and since when that is known.
+#[derive(Debug, Clone)]
+struct Called {
+    name: Name,
+    id: Uuid,
+    since: Reading,
+}
+
+/// The members of a group in one of its versions.
+#[derive(Debug)]
+pub struct Members {
+    /// The entity tag of that version.
+    pub version: String,
+    /// The values that name them.
+    entries: Vec<Box<str>>,
+    /// The resources they are; those that are none left out.
+    pub names: Arc<[Name]>,
+    since: Reading,
+}
+
+/// Everything remembered.
 #[derive(Debug)]
 pub struct MembershipCache {
-    names: Cache<DnKey, Name>,
-    homes: Cache<(Kind, String), Arc<Home>>,
+    /// What the entry of this name is called.
+    names: Cache<DnKey, Called>,
+    /// Where the resource of this id is.
+    homes: Cache<Uuid, Arc<Seen>>,
+    /// The groups that the entry of this name is in.
+    groups: Cache<DnKey, (Reading, Arc<Groups>)>,
+    /// The members of the group of this id.
+    members: Cache<Uuid, Arc<Members>>,
+    /// The change mark by which the feed last told of an entry.
+    told: Cache<Uuid, Option<Box<str>>>,
+    freshness: Freshness,
+    feed: bool,
+    state: watch::Sender<FeedState>,
+    metrics: CacheMetrics,
 }
 
 impl MembershipCache {
     /// An empty one.
-    pub fn new(config: CacheConfig) -> Self {
-        let cache = || Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl);
-        Self { names: cache().build(), homes: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build() }
+    pub fn new(config: CacheConfig, metrics: &Metrics) -> Self {
+        let CacheConfig { capacity, ttl, blind_ttl, feed } = config;
+        let bytes = capacity.saturating_mul(BYTES_EACH);
+        Self {
+            names: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
+            homes: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
+            groups: Cache::builder()
+                .max_capacity(bytes / 2)
+                .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
+                    weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
+                })
+                .time_to_live(ttl)
+                .build(),
+            members: Cache::builder()
+                .max_capacity(bytes / 2)
+                .weigher(|_, members: &Arc<Members>| {
+                    let entries: usize = members.entries.iter().map(|entry| entry.len() + 16).sum();
+                    weight(entries + 128, members.names.iter())
+                })
+                .time_to_live(ttl)
+                .build(),
+            told: Cache::builder().max_capacity(capacity).time_to_live(UNDER_WAY).build(),
+            freshness: Freshness::new(blind_ttl),
+            feed,
+            state: watch::Sender::new(if feed { FeedState::Lost } else { FeedState::Off }),
+            metrics: metrics.cache(),
+        }
     }
 
-    /// Notes an entry that was just read.
-    pub fn note(&self, mapping: &ResourceMapping, entry: &Entry) {
-        if let Some(name) = mapping.name(entry) {
-            self.homes.insert((name.kind, name.id.to_string()), Arc::new(Home::of(mapping, entry)));
-            self.names.insert(entry.dn.key(), name);
+    /// To be taken before the directory is asked for something that is to be remembered.
+    pub fn reading(&self) -> Reading {
+        self.freshness.reading()
+    }
+
+    /// Whether the directory tells what others change.
+    pub fn is_following(&self) -> bool {
+        self.freshness.is_following()
+    }
+
+    /// How the change feed is.
+    pub fn feed_state(&self) -> FeedState {
+        *self.state.borrow()
+    }
+
+    /// Notes an entry that was read.
+    pub fn note(&self, mapping: &ResourceMapping, entry: &Entry, since: Reading) {
+        let Some(id) = mapping.id(entry) else { return };
+        let mark = entry.text(mapping.profile.change_mark);
+        if self.is_overtaken(mapping, id, mark) {
+            return;
+        }
+        if let (Some(seen), Some(mark)) = (self.homes.get(&id), mark)
+            && let Some(known) = &seen.mark
+        {
+            match order(known, mark) {
+                Ordering::Greater => return,
+                Ordering::Equal if self.freshness.versions_hold(seen.since) => return,
+                Ordering::Equal | Ordering::Less => {}
+            }
+        }
+        let Some(name) = mapping.name(entry) else { return };
+        let owned = mapping.adoption(entry).is_empty();
+        let mark = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
+        self.homes.insert(id, Arc::new(Seen { dn: entry.dn.to_string().into(), owned, mark, since }));
+        self.names.insert(entry.dn.key(), Called { name, id, since });
+    }
+
+    /// Whether the feed has told of a later version than this one.
+    fn is_overtaken(&self, mapping: &ResourceMapping, id: Uuid, mark: Option<&str>) -> bool {
+        match (self.told.get(&id), mark) {
+            (None, _) => false,
+            (Some(Some(told)), Some(mark)) => match order(&told, mark) {
+                Ordering::Less => false,
+                Ordering::Equal => !mapping.has_exact_marks(),
+                Ordering::Greater => true,
+            },
+            (Some(None), _) | (Some(Some(_)), None) => true,
         }
     }
 
     /// Where a resource was last seen.
-    pub fn home(&self, kind: Kind, id: &str) -> Option<Arc<Home>> {
-        self.homes.get(&(kind, id.to_owned()))
+    pub fn home(&self, id: &str) -> Option<Home> {
+        let seen = self.homes.get(&Uuid::try_parse(id).ok()?)?;
+        Some(Home { dn: seen.dn.parse().ok()?, owned: seen.owned })
+    }
+
+    /// The version of a resource, where it is certain without a look.
+    pub fn version(&self, id: &str) -> Option<String> {
+        let seen = self.homes.get(&Uuid::try_parse(id).ok()?)?;
+        let mark = seen.mark.as_ref().filter(|_| self.freshness.versions_hold(seen.since))?;
+        Some(ResourceMapping::version_of(mark))
     }
 
     /// Forgets a resource that was removed, renamed or not found where it was believed to be.
-    pub fn forget(&self, kind: Kind, id: &str) {
-        if let Some(home) = self.homes.remove(&(kind, id.to_owned())) {
-            self.names.invalidate(&home.dn.key());
+    pub fn forget(&self, id: &str) {
+        if let Ok(id) = Uuid::try_parse(id) {
+            self.forget_id(id);
         }
+    }
+
+    /// A name whose entry is no longer known to be where it was is none that the feed would put an end to.
+    fn holds(&self, called: &Called) -> bool {
+        self.freshness.holds(called.since) && self.homes.contains_key(&called.id)
+    }
+
+    fn forget_id(&self, id: Uuid) {
+        if let Some(seen) = self.homes.remove(&id)
+            && let Ok(dn) = seen.dn.parse::<Dn>()
+        {
+            self.names.invalidate(&dn.key());
+        }
+        self.members.invalidate(&id);
+    }
+
+    /// The groups that the entry of this name is in, if they are known.
+    pub fn groups(&self, dn: &DnKey) -> Option<Arc<Groups>> {
+        let found = self.groups.get(dn).filter(|(since, _)| self.freshness.groups_hold(*since)).map(|(_, groups)| groups);
+        self.metrics.looked_up(Remembered::Groups, found.is_some());
+        found
+    }
+
+    /// Notes the groups that the entry of this name is in.
+    pub fn note_groups(&self, dn: DnKey, groups: Arc<Groups>, since: Reading) {
+        self.groups.insert(dn, (since, groups));
+    }
+
+    /// The members a group had when it was last read, if it is in that version still.
+    pub fn members(&self, id: &str) -> Option<Arc<Members>> {
+        self.members.get(&Uuid::try_parse(id).ok()?)
+    }
+
+    /// Whether what the members are called holds too.
+    pub fn names_hold(&self, members: &Members) -> bool {
+        let hold = self.freshness.users_hold(members.since) && self.freshness.groups_hold(members.since);
+        self.metrics.looked_up(Remembered::Members, hold);
+        hold
+    }
+
+    /// The entries that members are.
+    pub fn entries(members: &Members) -> Vec<Dn> {
+        members.entries.iter().filter_map(|entry| entry.parse().ok()).collect()
+    }
+
+    /// Notes the members of a group in one version.
+    pub fn note_members(&self, id: &str, version: String, entries: &[Dn], names: Arc<[Name]>, since: Reading) {
+        let Ok(id) = Uuid::try_parse(id) else { return };
+        let entries = entries.iter().map(|dn| dn.to_string().into()).collect();
+        self.members.insert(id, Arc::new(Members { version, entries, names, since }));
     }
 
     /// What these entries are as resources; those that are none, or not visible, are left out.
     pub async fn names(&self, directory: &dyn Directory, mapping: &Mapping, entries: &[Dn]) -> Result<Names, DirectoryError> {
-        let mut known = Names::new();
+        let since = self.reading();
+        let mut known = Names::with_capacity(entries.len());
         let mut unknown: Vec<(DnKey, &Dn)> = Vec::new();
         for dn in entries {
             let key = dn.key();
-            match self.names.get(&key) {
-                Some(name) => {
-                    known.insert(key, name);
+            match self.names.get(&key).filter(|called| self.holds(called)) {
+                Some(called) => {
+                    known.insert(key, called.name);
                 }
                 None => unknown.push((key, dn)),
             }
         }
+        self.metrics.looked_up_many(Remembered::Names, known.len(), unknown.len());
         for side in [&mapping.users, &mapping.groups] {
             unknown.retain(|(key, _)| !known.contains_key(key));
             let here: Vec<Filter> =
                 unknown.iter().filter(|(_, dn)| dn.is_under(&side.base)).map(|(_, dn)| side.by_name(dn)).collect();
             for entry in self.find(directory, side, here).await? {
-                let called = side.called(&entry.dn).into_iter();
-                for (key, name) in called.zip(std::iter::repeat(side.name(&entry))) {
-                    if let Some(name) = name {
-                        self.names.insert(key.clone(), name.clone());
-                        known.insert(key, name);
+                let Some((name, id)) = side.name(&entry).zip(side.id(&entry)) else { continue };
+                self.note(side, &entry, since);
+                let overtaken = self.is_overtaken(side, id, entry.text(side.profile.change_mark));
+                for key in side.called(&entry.dn) {
+                    if !overtaken {
+                        self.names.insert(key.clone(), Called { name: name.clone(), id, since });
                     }
+                    known.insert(key, name.clone());
                 }
             }
         }
@@ -105,6 +296,7 @@ impl MembershipCache {
         kinds: &[Kind],
         ids: impl IntoIterator<Item = &'a str>,
     ) -> Result<Targets, DirectoryError> {
+        let since = self.reading();
         let mut wanted: Vec<&str> = ids.into_iter().collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -113,7 +305,7 @@ impl MembershipCache {
             let filters = wanted.iter().filter(|id| !found.contains_key(**id)).filter_map(|id| side.by_id(id)).collect();
             for entry in self.find(directory, side, filters).await? {
                 if let Some(name) = side.name(&entry) {
-                    self.names.insert(entry.dn.key(), name.clone());
+                    self.note(side, &entry, since);
                     found.insert(name.id.to_string(), entry.dn);
                 }
             }
@@ -140,5 +332,31 @@ impl MembershipCache {
         let requests: Vec<SearchRequest> = filters.chunks(BATCH).map(batch).collect();
         let found = try_join_all(requests.iter().map(|request| directory.search(request))).await?;
         Ok(found.into_iter().flat_map(|result| result.entries).collect())
+    }
+}
+
+/// What some names take, in bytes; the texts they share are counted once more for each.
+fn weight<'a>(beside: usize, names: impl Iterator<Item = &'a Name>) -> u32 {
+    let names: usize = names.map(|name| name.id.len() + name.display.as_ref().map_or(0, |display| display.len()) + 96).sum();
+    u32::try_from(beside + names).unwrap_or(u32::MAX)
+}
+
+/// Which of two change marks of one entry is the later one: a number, or a text that begins with the time.
+fn order(one: &str, other: &str) -> Ordering {
+    let number = |mark: &str| !mark.is_empty() && mark.bytes().all(|byte| byte.is_ascii_digit());
+    let by_length = if number(one) && number(other) { one.len().cmp(&other.len()) } else { Ordering::Equal };
+    by_length.then_with(|| one.cmp(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_later_of_two_change_marks_is_known() {
+        let csn = |time: &str| format!("{time}Z#000000#000#000000");
+        assert_eq!(order(&csn("20261125192010.100000"), &csn("20261125192010.099999")), Ordering::Greater);
+        assert_eq!(order("9", "10"), Ordering::Less);
+        assert_eq!(order("10", "10"), Ordering::Equal);
     }
 }

@@ -24,6 +24,11 @@ pub struct BoundPath {
 }
 
 impl BoundPath {
+    /// Whether it is this attribute of the core schema, or this sub-attribute of it.
+    pub fn is_core(&self, name: &str, sub: Option<&str>) -> bool {
+        self.extension.is_none() && self.attribute.name == name && self.sub.as_ref().map(|sub| sub.name.as_str()) == sub
+    }
+
     /// The attribute whose type and case rule govern a comparison: the sub-attribute, else the attribute.
     pub fn leaf(&self) -> &Attribute {
         self.sub.as_deref().unwrap_or(&self.attribute)

@@ -74,6 +74,9 @@ impl Projection {
 
     /// The answer.
     pub fn apply(&self, resource: Resource, ty: &ResourceType) -> Value {
+        if *self == Self::Default {
+            return by_default(resource, ty);
+        }
         let mut out = Map::new();
         for (key, value) in resource.into_map() {
             if let Some(extension) = ty.extension(&key) {
@@ -89,12 +92,7 @@ impl Projection {
                 out.insert(key, value);
             }
         }
-        // Of the schemas, those that the answer has something of.
-        if let Some(Value::Array(schemas)) = out.remove("schemas") {
-            let present = |urn: &Value| urn.as_str().is_some_and(|urn| ty.extension(urn).is_none() || out.contains_key(urn));
-            let schemas: Vec<Value> = schemas.into_iter().filter(present).collect();
-            out.insert("schemas".to_owned(), schemas.into());
-        }
+        keep_present(&mut out, ty);
         out.into()
     }
 
@@ -141,6 +139,55 @@ impl Projection {
             }
             other => trim(other),
         }
+    }
+}
+
+/// What is shown to whoever asks for nothing in particular: almost all, so the resource is kept and what is hidden taken out.
+fn by_default(resource: Resource, ty: &ResourceType) -> Value {
+    let mut out = resource.into_map();
+    out.retain(|key, value| match (ty.extension(key), value) {
+        (Some(schema), Value::Object(object)) => {
+            object.retain(|name, value| schema.attribute(name).is_some_and(|attribute| show(attribute, value)));
+            !object.is_empty()
+        }
+        (Some(_), _) => false,
+        (None, value) => ty.core(key).is_some_and(|attribute| show(attribute, value)),
+    });
+    keep_present(&mut out, ty);
+    out.into()
+}
+
+/// Whether a value is shown by default; sub-attributes that never are have been taken out of it.
+fn show(attribute: &Attribute, value: &mut Value) -> bool {
+    if matches!(attribute.returned, Returned::Never | Returned::Request) {
+        return false;
+    }
+    if attribute.returned == Returned::Always || attribute.sub_attributes.iter().all(|sub| sub.returned != Returned::Never) {
+        return true;
+    }
+    let visible = |name: &String| attribute.sub(name).is_none_or(|sub| sub.returned != Returned::Never);
+    let trim = |value: &mut Value| match value {
+        Value::Object(object) => {
+            object.retain(|name, _| visible(name));
+            !object.is_empty()
+        }
+        _ => true,
+    };
+    match value {
+        Value::Array(items) => {
+            let had = !items.is_empty();
+            items.retain_mut(trim);
+            !items.is_empty() || !had
+        }
+        other => trim(other),
+    }
+}
+
+/// Keeps of the schemas those that the answer has something of.
+fn keep_present(out: &mut Map<String, Value>, ty: &ResourceType) {
+    if let Some(Value::Array(mut schemas)) = out.remove("schemas") {
+        schemas.retain(|urn| urn.as_str().is_some_and(|urn| ty.extension(urn).is_none() || out.contains_key(urn)));
+        out.insert("schemas".to_owned(), schemas.into());
     }
 }
 

@@ -1,5 +1,7 @@
 //! POST /Users, POST /Groups.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -57,7 +59,7 @@ impl Service {
         if kind == Kind::User && !mapping.default_groups.is_empty() {
             self.join_default_groups(&mapping, side, &added).await?;
         }
-        self.serve(cx, &mapping, side, &added, projection).await
+        self.serve(cx, &mapping, side, (&added, self.cache.reading()), projection).await
     }
 
     /// Where the entry's name is not what must be unique, nothing but a look tells whether it is taken.
@@ -105,7 +107,7 @@ impl Service {
 
     /// Says whether the name is taken by a managed entry or by one that SCIM does not see: one of those that this search finds.
     async fn conflict(&self, side: &ResourceMapping, all: SearchRequest) -> ScimError {
-        let all = SearchRequest { attributes: vec!["1.1".to_owned()], ..all };
+        let all = SearchRequest { attributes: Arc::new(["1.1".to_owned()]), ..all };
         let visible = SearchRequest { filter: Filter::all([side.visible(), all.filter.clone()]), ..all.clone() };
         let finds = async |look: &SearchRequest| self.directory.search(look).await.is_ok_and(|found| !found.entries.is_empty());
         if !finds(&visible).await && finds(&all).await { error::unmanaged(side.ty.kind) } else { error::taken(side) }

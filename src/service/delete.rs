@@ -30,7 +30,7 @@ impl Service {
             }
             match removed {
                 Ok(()) => {
-                    self.cache.forget(kind, id);
+                    self.cache.forget(id);
                     if let Ok(id) = Uuid::try_parse(id) {
                         self.orders.removed(kind, id);
                     }
@@ -38,7 +38,7 @@ impl Service {
                 }
                 // It was renamed or changed meanwhile.
                 Err(error) if error.is(ResultCode::NoSuchObject) || error.is(ResultCode::AssertionFailed) => {
-                    self.cache.forget(kind, id);
+                    self.cache.forget(id);
                 }
                 Err(error) => return Err(error::refused(side, error)),
             }

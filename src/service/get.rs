@@ -1,18 +1,91 @@
 //! GET /Users/{id}, GET /Groups/{id}.
 
-use super::{Context, Served, Service, error};
+use std::sync::Arc;
+
+use super::{Context, Served, Service, error, served};
 use crate::directory::Source;
+use crate::mapping::{Linked, Mapping, Name, ResourceMapping};
+use crate::membership::{Members, MembershipCache};
+use crate::scim::precondition::IfNoneMatch;
 use crate::scim::{Kind, Projection, ScimError};
 
+/// What a read is answered by.
+#[derive(Debug)]
+pub enum Got {
+    /// The resource.
+    Resource(Served),
+    /// The client has this version already.
+    NotModified(String),
+}
+
 impl Service {
-    /// One resource.
-    pub async fn get(&self, cx: &mut Context, kind: Kind, id: &str, projection: &Projection) -> Result<Served, ScimError> {
+    /// One resource. A version that the client has is not read again where it is certain to be the present one.
+    pub async fn get(
+        &self,
+        cx: &mut Context,
+        kind: Kind,
+        id: &str,
+        projection: &Projection,
+        if_none_match: Option<&IfNoneMatch>,
+    ) -> Result<Got, ScimError> {
         let mapping = self.mapping().await?;
         if kind == Kind::Group && !mapping.groups_sync {
             return Err(error::not_found(kind, id));
         }
-        let side = mapping.of(kind);
+        let seen =
+            |version: &String| if_none_match.is_some_and(|seen| version.parse().is_ok_and(|version| !seen.allows(&version)));
+        if if_none_match.is_some()
+            && let Some(version) = self.cache.version(id).filter(seen)
+        {
+            return Ok(Got::NotModified(version));
+        }
+        let served = self.read(cx, &mapping, mapping.of(kind), id, projection).await?;
+        Ok(match served.version.clone().filter(seen) {
+            Some(version) => Got::NotModified(version),
+            None => Got::Resource(served),
+        })
+    }
+
+    async fn read(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        id: &str,
+        projection: &Projection,
+    ) -> Result<Served, ScimError> {
+        let known = side.members_path().filter(|path| projection.wants(path)).and_then(|_| self.cache.members(id));
+        if let Some(known) = known {
+            let since = self.cache.reading();
+            let entry = self.find_from(Source::Replica, side, id, side.attributes_without_members(projection)).await?;
+            if side.version(&entry).as_ref() == Some(&known.version) {
+                self.cache.note(side, &entry, since);
+                let members = self.members_of(mapping, side, id, &known).await?;
+                let resource = self.resource(cx, mapping, side, (&entry, Linked::Members(&members)), projection).await?;
+                return Ok(served(cx, side, &entry, resource));
+            }
+        }
+        let since = self.cache.reading();
         let entry = self.find_from(Source::Replica, side, id, side.attributes(projection)).await?;
-        self.serve(cx, &mapping, side, &entry, projection).await
+        self.serve(cx, mapping, side, (&entry, since), projection).await
+    }
+
+    /// What the members of a group are called now; who they are is known.
+    async fn members_of(
+        &self,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        id: &str,
+        known: &Members,
+    ) -> Result<Arc<[Name]>, ScimError> {
+        if self.cache.names_hold(known) {
+            return Ok(known.names.clone());
+        }
+        let since = self.cache.reading();
+        let entries = MembershipCache::entries(known);
+        let names = self.names(mapping, &entries).await?;
+        let members: Arc<[Name]> = side.members_among(&entries, &names).into();
+        self.cache.note_members(id, known.version.clone(), &entries, members.clone(), since);
+        Ok(members)
     }
 }

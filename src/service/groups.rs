@@ -1,11 +1,12 @@
 //! The groups a user is in: those that name it, and with nested groups those that name these, and so on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::future::{try_join, try_join_all};
 
 use super::{Service, error};
-use crate::directory::{Dn, DnKey, Entry, Filter, SearchRequest};
+use crate::directory::{Capabilities, Dn, DnKey, Entry, Filter, SearchRequest};
 use crate::mapping::{Groups, Mapping, Name};
 use crate::scim::ScimError;
 
@@ -15,8 +16,54 @@ const BATCH: usize = 100;
 const LEVELS: usize = 32;
 
 impl Service {
-    /// The groups an entry is a member of.
-    pub(super) async fn groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {
+    /// The groups an entry is a member of, as remembered or as the directory says.
+    pub(super) async fn groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Arc<Groups>, ScimError> {
+        let key = dn.key();
+        if let Some(groups) = self.cache.groups(&key) {
+            return Ok(groups);
+        }
+        let since = self.cache.reading();
+        let groups = Arc::new(self.read_groups_of(mapping, dn).await?);
+        self.cache.note_groups(key, groups.clone(), since);
+        Ok(groups)
+    }
+
+    /// Learns the groups of many entries by one search, where the directory can tell which member it found a group for.
+    pub(super) async fn learn_groups(&self, mapping: &Mapping, entries: &[Entry]) -> Result<(), ScimError> {
+        let groups = &mapping.groups;
+        let apart = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::MATCHED_VALUES));
+        let direct = !mapping.groups_nested && groups.members_are_names() && mapping.groups_sync && apart;
+        let Some(member) = groups.member_attribute().filter(|_| direct) else { return Ok(()) };
+        let since = self.cache.reading();
+        let unknown: Vec<(DnKey, &Dn)> = entries.iter().map(|entry| (entry.dn.key(), &entry.dn)).collect();
+        let unknown: Vec<_> = unknown.into_iter().filter(|(key, _)| self.cache.groups(key).is_none()).collect();
+        for some in unknown.chunks(BATCH) {
+            let naming: Vec<Filter> = some.iter().map(|(_, dn)| Filter::equal(member, dn.to_string())).collect();
+            let mut attributes = groups.naming_attributes();
+            let shown = attributes.iter().map(|attribute| Filter::Present(attribute.clone()));
+            let only_values = naming.iter().cloned().chain(shown).collect();
+            attributes.push(member.to_owned());
+            let filter = Filter::all([groups.visible(), Filter::Or(naming)]);
+            let request = SearchRequest { only_values, ..SearchRequest::below(&groups.base, filter, attributes) };
+            let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?.entries;
+            let mut of: HashMap<&DnKey, Vec<Name>> = some.iter().map(|(key, _)| (key, Vec::new())).collect();
+            for group in &found {
+                let Some(name) = groups.name(group) else { continue };
+                for key in group.texts(member).filter_map(|text| groups.member_name(text)).map(|dn| dn.key()) {
+                    // A group may have one member in two spellings.
+                    if let Some(known) = of.get_mut(&key).filter(|known| known.last() != Some(&name)) {
+                        known.push(name.clone());
+                    }
+                }
+            }
+            for (key, direct) in of {
+                self.cache.note_groups(key.clone(), Arc::new(Groups { direct, indirect: Vec::new() }), since);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {
         let groups = &mapping.groups;
         let asked = groups.member_attribute().filter(|_| mapping.groups_sync).zip(groups.member_value(dn));
         let Some((member, value)) = asked else {

@@ -1,6 +1,7 @@
 //! GET /Users, GET /Groups and queries by POST: the page, and the true number of all that match.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -9,8 +10,8 @@ use uuid::Uuid;
 
 use super::order::Order;
 use super::{Context, Service, error};
-use crate::directory::{Entry, Filter as Search, SearchRequest};
-use crate::mapping::{Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
+use crate::directory::{Dn, Entry, Filter as Search, SearchRequest};
+use crate::mapping::{Linked, Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
 use crate::scim::{
     Filter, Kind, ListQuery, Projection, Resource, ScimError, ScimType, Tolerance, list_response, list_response_with_cursors,
@@ -157,7 +158,12 @@ impl Service {
         side.translate(filter, &targets)
     }
 
-    async fn search(&self, side: &ResourceMapping, filter: Search, attributes: Vec<String>) -> Result<Vec<Entry>, ScimError> {
+    async fn search(
+        &self,
+        side: &ResourceMapping,
+        filter: Search,
+        attributes: impl Into<Arc<[String]>>,
+    ) -> Result<Vec<Entry>, ScimError> {
         let request = SearchRequest::below(&side.base, filter, attributes).from_replica();
         Ok(self.directory.search(&request).await.map_err(|e| error::refused(side, e))?.entries)
     }
@@ -176,7 +182,8 @@ impl Service {
         if query.sort_by.is_some() || !asked.selective {
             return Ok(None);
         }
-        let attributes = if *exact { side.attributes(&query.projection) } else { side.attributes_for(query, &query.projection) };
+        let attributes =
+            if *exact { side.attributes(&query.projection) } else { side.attributes_for(query, &query.projection).into() };
         let request =
             SearchRequest { size_limit: FEW, ..SearchRequest::below(&side.base, search.clone(), attributes).from_replica() };
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
@@ -224,8 +231,9 @@ impl Service {
         found: &'a [Entry],
     ) -> Result<Vec<(&'a Entry, Resource)>, ScimError> {
         let Asked { mapping, side, query, exact, .. } = asked;
-        let names = self.names(mapping, found.iter().flat_map(|entry| side.references(entry)).collect()).await?;
-        let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+        let references: Vec<Dn> = found.iter().flat_map(|entry| side.references(entry)).collect();
+        let names = self.names(mapping, &references).await?;
+        let context = ReadContext { base_url: &cx.base_url, linked: Linked::Names(&names), groups: None };
         // What an exact search found is not looked at again: the groups of a user, say, are not in what is read here.
         let open = query.filter.as_ref().filter(|_| !exact);
         let mut matching = Vec::new();
@@ -258,9 +266,19 @@ impl Service {
 
     async fn resources(&self, cx: &Context, asked: &Asked<'_>, entries: &[Entry]) -> Result<Vec<Value>, ScimError> {
         let Asked { mapping, side, query, .. } = asked;
-        // What all of them refer to is asked for together.
-        let names = self.names(mapping, entries.iter().flat_map(|entry| side.references(entry)).collect()).await?;
-        let item = |entry| self.resource(cx, mapping, side, (entry, &names), &query.projection);
+        // What all of them refer to is asked for together, and so are the groups they are in.
+        let since = self.cache.reading();
+        let references: Vec<Vec<Dn>> = entries.iter().map(|entry| side.references(entry)).collect();
+        let names = self.names(mapping, &references.concat()).await?;
+        for (entry, references) in entries.iter().zip(&references) {
+            self.cache.note(side, entry, since);
+            self.note_members(side, entry, &query.projection, (references, &names), since);
+        }
+        drop(references);
+        if side.groups_path().is_some_and(|path| query.projection.wants(&path)) {
+            self.learn_groups(mapping, entries).await?;
+        }
+        let item = |entry| self.resource(cx, mapping, side, (entry, Linked::Names(&names)), &query.projection);
         let serving: Vec<_> = entries.iter().map(item).collect();
         stream::iter(serving).buffered(SIDE_BY_SIDE).try_collect().await
     }

@@ -86,7 +86,8 @@ impl Service {
                     }
                     // One value that is there, or is not, fails the whole: see what is left to do.
                     let touched = extra.iter().map(|change| change.attribute.clone());
-                    let request = SearchRequest::entry(&home.dn, std::iter::once(attribute.to_owned()).chain(touched).collect());
+                    let looked_at: Vec<String> = std::iter::once(attribute.to_owned()).chain(touched).collect();
+                    let request = SearchRequest::entry(&home.dn, looked_at);
                     let group = self.directory.search(&request).await?;
                     let Some(group) = group.entries.first() else { return Err(error) };
                     let tried = std::mem::replace(&mut members, wanted.missing_from(side, group, attribute));

@@ -21,14 +21,16 @@ use std::time::Duration;
 pub use self::bulk::BulkPermission;
 use self::cursor::CursorSeal;
 pub use self::cursor::{CursorConfig, NoKey};
+pub use self::get::Got;
 use self::order::Orders;
 pub use self::replace::Omitted;
 use crate::clock::Clock;
-use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, SearchRequest, Source};
-use crate::mapping::{Mapping, Names, ReadContext, ResourceMapping, Targets};
-use crate::membership::{CacheConfig, Home, MembershipCache};
+use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, Scope, SearchRequest, Source};
+use crate::mapping::{Linked, Mapping, Names, ReadContext, ResourceMapping, Targets};
+use crate::membership::{CacheConfig, Home, MembershipCache, Reading};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
 use crate::scim::{Budgets, Dialect, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
+use crate::telemetry::FeedState;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -146,12 +148,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service over a directory. The mapping arrives when the directory was first reached.
+    /// A service over a directory, whose writes the cache learns of. The mapping arrives when the directory was first reached.
     ///
     /// # Errors
     /// There is no key to seal cursors with.
     pub fn new(
-        directory: Arc<dyn Directory>,
+        (directory, cache): (Arc<dyn Directory>, Arc<MembershipCache>),
         mapping: watch::Receiver<Option<Arc<Mapping>>>,
         schemas: Arc<SchemaRegistry>,
         config: &ServiceConfig,
@@ -161,7 +163,7 @@ impl Service {
             directory,
             mapping,
             schemas,
-            cache: Arc::new(MembershipCache::new(config.cache)),
+            cache,
             orders: Arc::new(Orders::new()),
             seal: Arc::new(CursorSeal::new(&config.cursors, clock)?),
             budgets: config.budgets,
@@ -198,6 +200,11 @@ impl Service {
         Ok(())
     }
 
+    /// Whether the directory tells what others change.
+    pub fn feed_state(&self) -> FeedState {
+        self.cache.feed_state()
+    }
+
     async fn mapping(&self) -> Result<Arc<Mapping>, ScimError> {
         if let Some(mapping) = &*self.mapping.borrow() {
             return Ok(mapping.clone());
@@ -212,35 +219,46 @@ impl Service {
 
     /// Where a resource is, as last seen or as the directory says now.
     async fn home(&self, side: &ResourceMapping, id: &str, fresh: bool) -> Result<Arc<Home>, ScimError> {
-        if let Some(home) = self.cache.home(side.ty.kind, id).filter(|_| !fresh) {
-            return Ok(home);
+        if let Some(home) = self.cache.home(id).filter(|_| !fresh) {
+            return Ok(Arc::new(home));
         }
         let marks = side.attributes(&Projection::Only(Vec::new()));
+        let since = self.cache.reading();
         let entry = self.find(side, id, marks).await?;
-        self.cache.note(side, &entry);
+        self.cache.note(side, &entry, since);
         Ok(Arc::new(Home::of(side, &entry)))
     }
 
     /// Reads the entry of a resource, for something to be done with it.
-    async fn find(&self, side: &ResourceMapping, id: &str, attributes: Vec<String>) -> Result<Entry, ScimError> {
+    async fn find(&self, side: &ResourceMapping, id: &str, attributes: impl Into<Arc<[String]>>) -> Result<Entry, ScimError> {
         self.find_from(Source::Provider, side, id, attributes).await
     }
 
-    /// Reads the entry of a resource.
+    /// Reads the entry of a resource: where it was last seen, which costs the directory least, or else wherever it is.
     async fn find_from(
         &self,
         source: Source,
         side: &ResourceMapping,
         id: &str,
-        attributes: Vec<String>,
+        attributes: impl Into<Arc<[String]>>,
     ) -> Result<Entry, ScimError> {
         let filter = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
-        let all = Filter::all([side.visible(), filter]);
-        let request = SearchRequest { source, ..SearchRequest::below(&side.base, all, attributes) };
+        let filter = Filter::all([side.visible(), filter]);
+        let mut request = SearchRequest { source, ..SearchRequest::below(&side.base, filter, attributes) };
+        if let Some(home) = self.cache.home(id)
+            && home.dn.is_under(&side.base)
+        {
+            (request.base, request.scope) = (home.dn, Scope::Base);
+            let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
+            if let Some(entry) = found.entries.into_iter().next() {
+                return Ok(entry);
+            }
+            (request.base, request.scope) = (side.base.clone(), Scope::Subtree);
+        }
         let found = self.directory.search(&request).await.map_err(|e| error::refused(side, e))?;
         let entry = found.entries.into_iter().next();
         if entry.is_none() {
-            self.cache.forget(side.ty.kind, id);
+            self.cache.forget(id);
         }
         entry.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
@@ -251,15 +269,14 @@ impl Service {
         cx: &Context,
         mapping: &Mapping,
         side: &ResourceMapping,
-        (entry, names): (&Entry, &Names),
+        (entry, linked): (&Entry, Linked<'_>),
         projection: &Projection,
     ) -> Result<Value, ScimError> {
-        self.cache.note(side, entry);
         let groups = match side.groups_path() {
             Some(path) if projection.wants(&path) => Some(self.groups_of(mapping, &entry.dn).await?),
             _ => None,
         };
-        let mut resource = side.read(entry, ReadContext { base_url: &cx.base_url, names, groups: groups.as_ref() });
+        let mut resource = side.read(entry, ReadContext { base_url: &cx.base_url, linked, groups: groups.as_deref() });
         if cx.derive_missing {
             side.complete(&mut resource);
         }
@@ -298,27 +315,45 @@ impl Service {
         Err(error::unknown_references(&unknown))
     }
 
-    async fn names(&self, mapping: &Mapping, references: Vec<Dn>) -> Result<Names, ScimError> {
+    async fn names(&self, mapping: &Mapping, references: &[Dn]) -> Result<Names, ScimError> {
         if references.is_empty() {
             return Ok(Names::new());
         }
-        let found = self.cache.names(&*self.directory, mapping, &references).await;
+        let found = self.cache.names(&*self.directory, mapping, references).await;
         found.map_err(|e| error::refused(&mapping.users, e))
     }
 
-    /// An entry as the client asked for it.
+    /// An entry as the client asked for it, which was read since.
     async fn serve(
         &self,
         cx: &Context,
         mapping: &Mapping,
         side: &ResourceMapping,
-        entry: &Entry,
+        (entry, since): (&Entry, Reading),
         projection: &Projection,
     ) -> Result<Served, ScimError> {
-        let names = self.names(mapping, side.references(entry)).await?;
-        let resource = self.resource(cx, mapping, side, (entry, &names), projection).await?;
-        let id = side.id(entry).map(|id| id.to_string()).unwrap_or_default();
-        Ok(Served { location: side.location(&cx.base_url, &id), id, version: side.version(entry), resource })
+        self.cache.note(side, entry, since);
+        let since = self.cache.reading();
+        let references = side.references(entry);
+        let names = self.names(mapping, &references).await?;
+        self.note_members(side, entry, projection, (&references, &names), since);
+        let resource = self.resource(cx, mapping, side, (entry, Linked::Names(&names)), projection).await?;
+        Ok(served(cx, side, entry, resource))
+    }
+
+    /// Notes the members of a group that was read with them.
+    fn note_members(
+        &self,
+        side: &ResourceMapping,
+        entry: &Entry,
+        projection: &Projection,
+        (references, names): (&[Dn], &Names),
+        since: Reading,
+    ) {
+        let read = side.members_path().is_some_and(|path| projection.wants(&path)) && side.has_exact_marks();
+        let Some((id, version)) = side.id(entry).zip(side.version(entry)).filter(|_| read) else { return };
+        let members = side.members_among(references, names).into();
+        self.cache.note_members(&id.to_string(), version, references, members, since);
     }
 
     /// Refuses writes to groups where the administrator switched them off.
@@ -328,4 +363,9 @@ impl Service {
             Kind::Group | Kind::User => Ok(()),
         }
     }
+}
+
+fn served(cx: &Context, side: &ResourceMapping, entry: &Entry, resource: Value) -> Served {
+    let id = side.id(entry).map(|id| id.to_string()).unwrap_or_default();
+    Served { location: side.location(&cx.base_url, &id), id, version: side.version(entry), resource }
 }

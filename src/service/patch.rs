@@ -32,7 +32,7 @@ impl Service {
             Plan::Direct(changes) if !changes.is_empty() => {
                 let entry = self.patch_directly(cx, side, id, &changes, &side.attributes(projection)).await?;
                 self.orders.changed();
-                let served = self.serve(cx, &mapping, side, &entry, projection).await?;
+                let served = self.serve(cx, &mapping, side, (&entry, self.cache.reading()), projection).await?;
                 return Ok(answer.projection().map(|_| served));
             }
             Plan::Members { change, name } => {
@@ -41,7 +41,7 @@ impl Service {
                     let entry = self.patch_members(cx, &mapping, side, id, &change, answer.projection()).await?;
                     self.orders.changed();
                     return match entry {
-                        Some(entry) => self.serve(cx, &mapping, side, &entry, projection).await.map(Some),
+                        Some(entry) => self.serve(cx, &mapping, side, (&entry, self.cache.reading()), projection).await.map(Some),
                         None => Ok(None),
                     };
                 }
@@ -79,8 +79,9 @@ impl Service {
             match self.modify(&home.dn, changes, differs, read_back).await {
                 // Nothing is left to be done, or it is another entry. A filter may not tell values apart that differ in case.
                 Err(error) if error.is(ResultCode::AssertionFailed) => {
-                    let mut look = SearchRequest::entry(&home.dn, read_back.to_vec());
-                    look.attributes.extend(changes.iter().map(|change| change.attribute.clone()));
+                    let changed = changes.iter().map(|change| &change.attribute);
+                    let attributes: Vec<String> = read_back.iter().chain(changed).cloned().collect();
+                    let mut look = SearchRequest::entry(&home.dn, attributes);
                     look.filter = identity.clone();
                     let entry = self.directory.search(&look).await?.entries.into_iter().next().ok_or(error)?;
                     if changes.iter().all(|change| entry.values(&change.attribute) == change.values) {
@@ -131,12 +132,12 @@ impl Service {
             match write(home.clone()).await {
                 Ok(done) => {
                     if !home.owned {
-                        self.cache.forget(side.ty.kind, id);
+                        self.cache.forget(id);
                     }
                     return Ok(done);
                 }
                 Err(error) if !fresh && elsewhere(&error, &home) => {
-                    self.cache.forget(side.ty.kind, id);
+                    self.cache.forget(id);
                     fresh = true;
                 }
                 // It was just there; a member that is to be added may be gone instead.

@@ -4,7 +4,7 @@
 use super::{Context, Served, Service, error};
 use crate::directory::profile::PasswordForm;
 use crate::directory::{DirectoryError, Entry, Filter, ResultCode};
-use crate::mapping::{Change, Mapping, Names, ReadContext, ResourceMapping, Targets};
+use crate::mapping::{Change, Linked, Mapping, Names, ReadContext, ResourceMapping, Targets};
 use crate::scim::{Dialect, Kind, Projection, Resource, ScimError};
 
 /// How often it starts over when others change the same entry.
@@ -23,11 +23,12 @@ impl Service {
     ) -> Result<Served, ScimError> {
         let (mut adopting, mut password_set) = (false, None);
         for _ in 0..ATTEMPTS {
+            let since = self.cache.reading();
             let entry = self.find(side, id, side.all_attributes()).await?;
             adopting = !side.adoption(&entry).is_empty();
             cx.check_version(side, &entry)?;
-            let names = self.names(mapping, side.references(&entry)).await?;
-            let context = ReadContext { base_url: &cx.base_url, names: &names, groups: None };
+            let names = self.names(mapping, &side.references(&entry)).await?;
+            let context = ReadContext { base_url: &cx.base_url, linked: Linked::Names(&names), groups: None };
             let old = side.read(&entry, context);
             let mut new = next(&old, &mut cx.dialect)?;
             if cx.derive_missing {
@@ -51,7 +52,7 @@ impl Service {
             let targets = self.both_targets(cx, mapping, side, (&entry, &names), (&old, &new)).await?;
             let change = side.change(&entry, &old, &new, &targets)?;
             if change.is_empty() {
-                return self.serve(cx, mapping, side, &entry, projection).await;
+                return self.serve(cx, mapping, side, (&entry, since), projection).await;
             }
             let name = side.unique_filter(&new).filter(|name| side.unique_filter(&old).as_ref() != Some(name));
             if let Some((name, identity)) = name.zip(side.by_id(id)) {
@@ -60,9 +61,9 @@ impl Service {
             match self.apply(mapping, side, id, &entry, &change, projection).await? {
                 Some(after) => {
                     self.orders.changed();
-                    return self.serve(cx, mapping, side, &after, projection).await;
+                    return self.serve(cx, mapping, side, (&after, self.cache.reading()), projection).await;
                 }
-                None => self.cache.forget(side.ty.kind, id),
+                None => self.cache.forget(id),
             }
         }
         Err(if adopting { error::mark_taken() } else { error::contended() })
@@ -117,7 +118,7 @@ impl Service {
             Err(error) if meanwhile(side, &error) && !error::is_taken(&error) => return Ok(None),
             Err(error) => return Err(error::refused(side, error)),
         }
-        self.cache.forget(side.ty.kind, id);
+        self.cache.forget(id);
         let dn = entry.dn.renamed(rdn.clone());
         if !change.modifications.is_empty()
             && let Err(error) = self.modify(&dn, &change.modifications, &identity, &[]).await

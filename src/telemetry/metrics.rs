@@ -1,4 +1,4 @@
-//! Every metric family and its labels. Label values are bounded: routes and result codes by their types, clients by the
+//! Every metric family and its labels, those of the cache in a file beside it. Label values are bounded: routes and result codes by their types, clients by the
 //! configuration.
 
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::cache::CacheMetrics;
 
 /// Seconds; from a lookup on one machine to what a client would call an outage.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -115,13 +117,16 @@ pub struct Metrics {
     directory_in_flight: Family<ServerLabels, Gauge>,
     directory_refusals: Family<ServerLabels, Counter>,
     certificate_expiry: Gauge<f64, AtomicU64>,
+    cache: CacheMetrics,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let histogram = || Histogram::new(BUCKETS);
+        let mut registry = Registry::with_prefix("scimgate");
+        let cache = CacheMetrics::register(&mut registry);
         let mut metrics = Self {
-            registry: Registry::with_prefix("scimgate"),
+            registry,
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
@@ -137,6 +142,7 @@ impl Default for Metrics {
             directory_in_flight: Family::default(),
             directory_refusals: Family::default(),
             certificate_expiry: Gauge::default(),
+            cache,
         };
         let registry = &mut metrics.registry;
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -229,6 +235,12 @@ impl Metrics {
             in_flight: self.directory_in_flight.get_or_create_owned(&labels),
             refusals: self.directory_refusals.get_or_create_owned(&labels),
         }
+    }
+
+    /// The families of what is remembered.
+    #[must_use]
+    pub fn cache(&self) -> CacheMetrics {
+        self.cache.clone()
     }
 
     /// Notes when the server's certificate ends, in seconds since 1970.

@@ -19,6 +19,7 @@ mod doctor;
 mod existing;
 mod extensions;
 mod faults;
+mod feed;
 mod filters;
 mod foreign;
 mod groups;

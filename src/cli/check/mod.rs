@@ -97,14 +97,14 @@ impl Patient<'_> {
 
     /// Entries that match, as far as this account may see; none where it may not look.
     async fn look(&self, base: &Dn, filter: Filter, attributes: &[&str]) -> Vec<Entry> {
-        let attributes = attributes.iter().map(|name| (*name).to_owned()).collect();
+        let attributes: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
         let request = SearchRequest::below(base, filter, attributes);
         self.directory.search(&request).await.unwrap_or_default().entries
     }
 
     /// One entry by its name.
     async fn entry(&self, dn: &Dn, attributes: &[&str]) -> Option<Entry> {
-        let attributes = attributes.iter().map(|name| (*name).to_owned()).collect();
+        let attributes: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
         let found = self.directory.search(&SearchRequest::entry(dn, attributes)).await.unwrap_or_default();
         found.entries.into_iter().next()
     }

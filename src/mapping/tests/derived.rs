@@ -67,7 +67,7 @@ fn nothing_is_made_that_the_schema_does_not_have() {
 #[test]
 fn what_is_made_is_asked_for_with_what_it_is_made_of() {
     let asked = |query: &str| {
-        let mut asked = MAPPING.users.attributes(&Projection::from_query(query, &MAPPING.users.ty).unwrap());
+        let mut asked = MAPPING.users.attributes(&Projection::from_query(query, &MAPPING.users.ty).unwrap()).to_vec();
         asked.retain(|name| ["cn", "displayName", "uid", "givenName", "mail"].contains(&name.as_str()));
         asked.sort();
         asked

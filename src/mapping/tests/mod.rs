@@ -237,7 +237,7 @@ pub(super) static TARGETS: LazyLock<Targets> =
     LazyLock::new(|| PEOPLE.iter().map(|(_, id, text)| ((*id).to_owned(), dn(text))).collect());
 
 pub(super) fn read(side: &ResourceMapping, entry: &Entry) -> Resource {
-    side.read(entry, ReadContext { base_url: BASE_URL, names: &NAMES, groups: None })
+    side.read(entry, ReadContext { base_url: BASE_URL, linked: Linked::Names(&NAMES), groups: None })
 }
 
 /// An entry with what the directory itself adds to it.

@@ -18,7 +18,7 @@ fn a_user_as_a_client_sees_it() {
     let entry = person(&[("cn", "Ana Ruiz"), ("sn", "Ruiz"), ("mail", "ana@x"), ("manager", PEOPLE[1].2), ("mail", "r@x")]);
     let group = |id: &str, name: &str| vec![Name { kind: Kind::Group, id: id.into(), display: Some(name.into()) }];
     let groups = Groups { direct: group("g1", "Staff"), indirect: group("g2", "Everybody") };
-    let context = ReadContext { base_url: BASE_URL, names: &NAMES, groups: Some(&groups) };
+    let context = ReadContext { base_url: BASE_URL, linked: Linked::Names(&NAMES), groups: Some(&groups) };
     let enterprise = values::ENTERPRISE;
     let expected = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", enterprise],
@@ -102,7 +102,7 @@ fn empty_and_unreadable_values_are_no_values() {
 fn no_more_is_asked_of_the_directory_than_is_shown() {
     let users = &MAPPING.users;
     let own = ["entryUUID", "entryCSN", "createTimestamp", "modifyTimestamp", "objectClass", "scimgateActive"];
-    assert_eq!(users.attributes(&Projection::Only(Vec::new())), own);
+    assert_eq!(*users.attributes(&Projection::Only(Vec::new())), own);
     let only = |paths: &[&str]| Projection::Only(paths.iter().filter_map(|path| users.ty.resolve_str(path)).collect());
     let wanted = users.attributes(&only(&["userName", "emails.value"]));
     assert_eq!(wanted.iter().filter(|name| !own.contains(&name.as_str())).collect::<Vec<_>>(), ["mail", "uid"]);
@@ -113,7 +113,7 @@ fn no_more_is_asked_of_the_directory_than_is_shown() {
 
 #[test]
 fn others_call_it_by_its_most_telling_name() {
-    assert_eq!(MAPPING.users.naming_attributes(), ["entryUUID", "displayName", "cn", "uid"]);
+    assert_eq!(MAPPING.users.naming_attributes(), ["entryUUID", "entryCSN", "displayName", "cn", "uid", "objectClass"]);
     let display = |values: &[(&str, &str)]| MAPPING.users.name(&person(values)).unwrap().display.unwrap().to_string();
     assert_eq!(display(&[]), "ana");
     assert_eq!(display(&[("cn", "Ana Ruiz")]), "Ana Ruiz");

@@ -165,11 +165,12 @@ impl ResourceType {
             return within(rest, Some(&schema.id), |name| schema.attribute(name).cloned());
         }
         let rest = in_schema(&self.schema).unwrap_or(text);
-        within(rest, None, |name| self.core(name))
+        within(rest, None, |name| self.core(name).cloned())
     }
 
-    fn core(&self, name: &str) -> Option<Arc<Attribute>> {
-        self.schema.attribute(name).or_else(|| COMMON.iter().find(|a| a.name.eq_ignore_ascii_case(name))).cloned()
+    /// An attribute of the core schema, or one that every resource has.
+    pub(in crate::scim) fn core(&self, name: &str) -> Option<&Arc<Attribute>> {
+        self.schema.attribute(name).or_else(|| COMMON.iter().find(|a| a.name.eq_ignore_ascii_case(name)))
     }
 
     /// The extension of that URI, without minding case.

@@ -1,0 +1,141 @@
+//! What the directory tells of others' changes.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::noting::Write;
+use super::{MembershipCache, Seen, order};
+use crate::directory::{Branch, Directory, Dn, FeedEvent};
+use crate::mapping::{Mapping, ResourceMapping};
+use crate::telemetry::FeedState;
+
+/// The branches that are followed, by their numbers.
+const USERS: usize = 0;
+const GROUPS: usize = 1;
+
+impl MembershipCache {
+    /// Listens for ever to what the directory tells, once it is known what is to be followed, and anew whenever that changes.
+    pub async fn follow(self: Arc<Self>, directory: Arc<dyn Directory>, mut mapping: watch::Receiver<Option<Arc<Mapping>>>) {
+        if !self.feed {
+            self.note_feed(FeedState::Off);
+            return;
+        }
+        let mut followed = Vec::new();
+        loop {
+            let now = mapping.borrow_and_update().clone();
+            if let Some(mapping) = now {
+                let branch = |side: &ResourceMapping| Branch { base: side.base.clone(), filter: side.class() };
+                followed = vec![branch(&mapping.users), branch(&mapping.groups)];
+            }
+            let tell = |event| self.hear(event);
+            let changed = tokio::select! {
+                () = directory.follow(&followed, &tell), if !followed.is_empty() => Ok(()),
+                changed = mapping.changed() => changed,
+            };
+            self.freshness.follow(false);
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn hear(&self, event: FeedEvent) {
+        match event {
+            FeedEvent::Following { seamless } => {
+                if !seamless {
+                    self.forget_all();
+                }
+                self.note_feed(FeedState::Following);
+                tracing::info!(seamless, "the directory tells what others change");
+            }
+            FeedEvent::Lost(_) => self.note_feed(FeedState::Lost),
+            FeedEvent::Unavailable => {
+                self.note_feed(FeedState::Unavailable);
+                tracing::warn!(
+                    "the directory does not tell what others change: memberships are believed for cache.blind_ttl only"
+                );
+            }
+            FeedEvent::Changed { branch, id, dn, mark } => self.changed(branch, id, &dn, mark.as_deref()),
+            FeedEvent::Gone { branch, id } => self.gone(branch, id),
+            FeedEvent::Untold => self.forget_all(),
+        }
+    }
+
+    fn note_feed(&self, state: FeedState) {
+        self.freshness.follow(state == FeedState::Following);
+        self.state.send_replace(state);
+        self.metrics.feed(state);
+    }
+
+    fn changed(&self, branch: usize, id: Uuid, dn: &Dn, mark: Option<&str>) {
+        self.metrics.told();
+        let seen = self.homes.get(&id);
+        // The echo of a write of ours, or of what was read since.
+        let known = seen.as_ref().and_then(|seen| seen.mark.as_deref());
+        if known.zip(mark).is_some_and(|(known, mark)| order(known, mark) != Ordering::Less) {
+            return;
+        }
+        let (since, mark) = (self.reading(), mark.map(Into::into));
+        self.told.insert(id, mark.clone());
+        let key = dn.key();
+        if let Some(seen) = seen {
+            if let Ok(old) = seen.dn.parse::<Dn>().map(|old| old.key())
+                && old != key
+            {
+                self.names.invalidate(&old);
+            }
+            self.homes.insert(id, Arc::new(Seen { dn: dn.to_string().into(), owned: seen.owned, mark, since }));
+        }
+        self.names.invalidate(&key);
+        self.changed_in(branch);
+    }
+
+    fn gone(&self, branch: usize, id: Uuid) {
+        self.metrics.told();
+        // Whatever was read of it before is out of date.
+        self.told.insert(id, None);
+        self.forget_id(id);
+        self.changed_in(branch);
+    }
+
+    fn changed_in(&self, branch: usize) {
+        match branch {
+            USERS => self.freshness.users_changed(),
+            GROUPS => self.freshness.groups_changed(),
+            _ => {}
+        }
+    }
+
+    /// What was remembered until now may be out of date in every part.
+    fn forget_all(&self) {
+        self.names.invalidate_all();
+        self.homes.invalidate_all();
+        self.members.invalidate_all();
+        self.groups.invalidate_all();
+        self.freshness.users_changed();
+        self.freshness.groups_changed();
+    }
+
+    /// An entry was written by us, or may have been.
+    pub(super) fn written(&self, write: &Write) {
+        // A version of it that is remembered is no longer the present one; where it is, is believed still.
+        if let Some(called) = self.names.get(&write.key)
+            && let Some(seen) = self.homes.get(&called.id)
+        {
+            if seen.mark.is_some() {
+                self.homes.insert(called.id, Arc::new(Seen { mark: None, ..(*seen).clone() }));
+            }
+        } else if !write.is_new {
+            self.freshness.versions_changed();
+        }
+        if write.is_user {
+            self.freshness.users_changed();
+        }
+        if write.is_group {
+            self.freshness.groups_changed();
+        }
+    }
+}

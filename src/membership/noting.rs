@@ -1,0 +1,102 @@
+//! Our own writes put an end to what they make untrue, at once, whatever comes of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::MembershipCache;
+use crate::directory::{
+    Branch, Capabilities, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
+    SearchRequest, SearchResult, Written,
+};
+
+/// A directory whose writes the cache learns of.
+#[derive(Debug)]
+pub struct Noting {
+    directory: Arc<dyn Directory>,
+    cache: Arc<MembershipCache>,
+    users: Dn,
+    groups: Dn,
+}
+
+impl Noting {
+    /// Over a directory; with the branches of users and groups.
+    pub fn new(directory: Arc<dyn Directory>, cache: Arc<MembershipCache>, users: Dn, groups: Dn) -> Self {
+        Self { directory, cache, users, groups }
+    }
+
+    fn write(&self, dn: &Dn, is_new: bool) -> UnderWay<'_> {
+        let (is_user, is_group) = (dn.is_under(&self.users), dn.is_under(&self.groups));
+        let write = Write { key: dn.key(), is_user, is_group, is_new };
+        self.cache.written(&write);
+        UnderWay { cache: &self.cache, write }
+    }
+}
+
+/// What a write may make untrue.
+pub(super) struct Write {
+    pub(super) key: DnKey,
+    pub(super) is_user: bool,
+    pub(super) is_group: bool,
+    /// There was no such entry before.
+    pub(super) is_new: bool,
+}
+
+/// A write under way. What is read while it is may be older than it: so it counts when it begins and when it ends, or is given up.
+struct UnderWay<'a> {
+    cache: &'a MembershipCache,
+    write: Write,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.cache.written(&self.write);
+    }
+}
+
+#[async_trait]
+impl Directory for Noting {
+    fn capabilities(&self) -> Option<Arc<Capabilities>> {
+        self.directory.capabilities()
+    }
+
+    async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
+        self.directory.search(request).await
+    }
+
+    async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {
+        let _write = self.write(&entry.dn, true);
+        self.directory.add(entry, reads).await
+    }
+
+    async fn modify(
+        &self,
+        dn: &Dn,
+        changes: &[Modification],
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
+        let _write = self.write(dn, false);
+        self.directory.modify(dn, changes, assertion, reads).await
+    }
+
+    async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
+        let renamed = dn.renamed(rdn.clone());
+        let _writes = (self.write(dn, false), self.write(&renamed, true));
+        self.directory.rename(dn, rdn, assertion, reads).await
+    }
+
+    async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
+        let _write = self.write(dn, false);
+        self.directory.set_password(dn, password).await
+    }
+
+    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
+        let _write = self.write(dn, false);
+        self.directory.delete(dn, assertion, reads).await
+    }
+
+    async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
+        self.directory.follow(branches, tell).await;
+    }
+}

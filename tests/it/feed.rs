@@ -1,0 +1,217 @@
+//! What other LDAP clients change is seen as soon as the directory tells it, and what is remembered costs no search.
+
+use std::time::Instant;
+
+use reqwest::Method;
+use reqwest::header::IF_NONE_MATCH;
+use serde_json::{Value, json};
+
+use crate::support::{Fault, Fixture, GatewayOptions, Link, Slapd, SlapdOptions, Vendor, each, id, sorted, until};
+
+/// A metric without labels, or with these.
+async fn metric(fixture: &Fixture, name: &str) -> u64 {
+    let (_, text) = fixture.gateway.admin("/metrics").await;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse::<f64>().unwrap() as u64)
+}
+
+async fn searches(fixture: &Fixture) -> u64 {
+    metric(fixture, "scimgate_directory_operations_total{operation=\"search\",result=\"success\"}").await
+}
+
+async fn followed(fixture: &Fixture) {
+    until("the feed is followed", || fixture.gateway.measures("scimgate_feed_following 1")).await;
+}
+
+/// What the items of a list are called, in order of the alphabet; a list without items may be left out.
+fn shown_in(resource: &Value, list: &str) -> Vec<String> {
+    let items = resource.get(list).cloned().unwrap_or(json!([]));
+    sorted(each(&json!({ "Resources": items }), "display"))
+}
+
+async fn groups_of(fixture: &Fixture, user: &str) -> Vec<String> {
+    let user = fixture.scim.get(&format!("/Users/{user}?attributes=groups")).await.expect(200);
+    shown_in(&user, "groups")
+}
+
+async fn displays(fixture: &Fixture, group: &str) -> Vec<String> {
+    let group = fixture.scim.get(&format!("/Groups/{group}")).await.expect(200);
+    shown_in(&group, "members")
+}
+
+/// Says how long it took; the tests conclude nothing from it.
+async fn seen<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
+    let started = Instant::now();
+    until(what, so).await;
+    println!("{what}: seen after {} ms", started.elapsed().as_millis());
+}
+
+#[tokio::test]
+async fn what_others_change_is_seen() {
+    let fixture = &Fixture::start().await;
+    let Fixture { scim, directory, .. } = fixture;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+    let staff = scim.new_group("staff", &[&ana]).await;
+    followed(fixture).await;
+    for _ in 0..2 {
+        assert_eq!(groups_of(fixture, &ana).await, ["staff"]);
+        assert!(groups_of(fixture, &bob).await.is_empty());
+        assert_eq!(displays(fixture, &staff).await.len(), 1);
+    }
+
+    directory.push(&directory.group_dn("staff"), "member", &directory.user_dn("bob")).await;
+    seen("a member that others added is in the user's groups", async || groups_of(fixture, &bob).await == ["staff"]).await;
+    assert_eq!(displays(fixture, &staff).await.len(), 2);
+
+    directory.set(&directory.user_dn("bob"), "displayName", "Bob the Builder").await;
+    seen("a member has the name that others gave it", async || {
+        displays(fixture, &staff).await.contains(&"Bob the Builder".to_owned())
+    })
+    .await;
+
+    directory.remove(&directory.user_dn("ana")).await;
+    seen("a user that others removed is no member", async || displays(fixture, &staff).await == ["Bob the Builder"]).await;
+    scim.get(&format!("/Users/{ana}")).await.expect(404);
+
+    directory.remove(&directory.group_dn("staff")).await;
+    seen("a group that others removed is nobody's", async || groups_of(fixture, &bob).await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_is_remembered_costs_no_search() {
+    let fixture = &Fixture::start().await;
+    let scim = &fixture.scim;
+    let mut members = Vec::new();
+    for n in 0..5 {
+        members.push(scim.new_user(&format!("user{n}")).await);
+    }
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    let staff = scim.new_group("staff", &members).await;
+    followed(fixture).await;
+    let (user, group) = (format!("/Users/{}", members[0]), format!("/Groups/{staff}"));
+    let warm = async || {
+        let read = (scim.get(&user).await.expect(200), scim.get(&group).await.expect(200));
+        assert_eq!((read.0["groups"][0]["value"].as_str(), read.1["members"].as_array().unwrap().len()), (Some(&*staff), 5));
+    };
+    warm().await;
+    // The echo of our own writes may come late; once it has come all is remembered, and stays so.
+    until("two readings cost one search for each entry", async || {
+        let before = searches(fixture).await;
+        warm().await;
+        searches(fixture).await == before + 2
+    })
+    .await;
+
+    let etag = scim.get(&user).await.header("etag").to_owned();
+    let before = searches(fixture).await;
+    let unchanged = scim.send(scim.request(Method::GET, &user).header(IF_NONE_MATCH, &etag)).await;
+    assert_eq!((unchanged.status, unchanged.header("etag")), (304, etag.as_str()));
+    assert_eq!(searches(fixture).await, before, "a version that is known costs nothing");
+
+    scim.patch(&user, json!([{ "op": "replace", "path": "title", "value": "Captain" }])).await.expect(200);
+    let changed = scim.send(scim.request(Method::GET, &user).header(IF_NONE_MATCH, &etag)).await;
+    assert_eq!(changed.expect(200)["title"], "Captain");
+}
+
+#[tokio::test]
+async fn our_own_writes_are_seen_at_once() {
+    let fixture = &Fixture::start().await;
+    let scim = &fixture.scim;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+    let staff = scim.new_group("staff", &[&bob]).await;
+    let path = format!("/Groups/{staff}");
+    for n in 0..12 {
+        let (add, named) = (n % 2 == 0, format!("Ana {n}"));
+        let operation = if add {
+            json!([{ "op": "add", "path": "members", "value": [{ "value": ana }] }])
+        } else {
+            json!([{ "op": "remove", "path": format!("members[value eq \"{ana}\"]") }])
+        };
+        scim.patch(&path, operation).await.expect(204);
+        assert_eq!(groups_of(fixture, &ana).await.len(), usize::from(add), "round {n}");
+        scim.patch(&format!("/Users/{ana}"), json!([{ "op": "replace", "path": "displayName", "value": named }]))
+            .await
+            .expect(200);
+        assert_eq!(displays(fixture, &staff).await.contains(&named), add, "round {n}");
+    }
+    scim.delete(&path).await.expect(204);
+    assert!(groups_of(fixture, &bob).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_page_of_users_tells_everyone_their_own_groups() {
+    let fixture = &Fixture::start().await;
+    let scim = &fixture.scim;
+    let mut users = Vec::new();
+    for n in 0..8 {
+        users.push(scim.new_user(&format!("user{n}")).await);
+    }
+    for n in 0..4_usize {
+        // The user of number m is in the groups whose bit is set in it.
+        let members: Vec<&str> = (0..8).filter(|m| m >> n & 1 == 1).map(|m: usize| users[m].as_str()).collect();
+        scim.new_group(&format!("bit {n}"), &members).await;
+    }
+    for _ in 0..2 {
+        let page = scim.get("/Users?count=50").await.expect(200);
+        for (m, user) in users.iter().enumerate() {
+            let found = page["Resources"].as_array().unwrap().iter().find(|one| id(one) == *user).unwrap();
+            let wanted: Vec<String> = (0..4).filter(|n| m >> n & 1 == 1).map(|n| format!("bit {n}")).collect();
+            assert_eq!(shown_in(found, "groups"), wanted, "user {m}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_changed_while_the_feed_was_lost_is_seen_after_it() {
+    let directory = Slapd::start(&SlapdOptions::default());
+    let link = Link::to(&directory.url()).await;
+    let fixture =
+        &Fixture::before(directory.into(), GatewayOptions::default().set("directory.urls", &format!("[\"{}\"]", link.url())))
+            .await;
+    let Fixture { scim, directory, gateway } = fixture;
+    let (ana, bob) = (scim.new_user("ana").await, scim.new_user("bob").await);
+    let staff = scim.new_group("staff", &[&ana, &bob]).await;
+    followed(fixture).await;
+    assert_eq!(gateway.admin("/readyz").await, (200, "ok\nchange feed: followed\n".to_owned()));
+    assert_eq!(displays(fixture, &staff).await.len(), 2);
+
+    link.set(Fault::Reset);
+    until("the feed is lost", || gateway.measures("scimgate_feed_following 0")).await;
+    directory.remove(&directory.user_dn("ana")).await;
+    directory.set(&directory.user_dn("bob"), "displayName", "Robert").await;
+    link.set(Fault::None);
+
+    followed(fixture).await;
+    assert_eq!(displays(fixture, &staff).await, ["Robert"]);
+    scim.get(&format!("/Users/{ana}")).await.expect(404);
+    assert!(metric(fixture, "scimgate_feed_lost_total").await >= 1);
+}
+
+#[tokio::test]
+async fn without_a_feed_time_decides() {
+    let directory =
+        SlapdOptions { otherwise: vec![("overlay syncprov", ""), ("moduleload syncprov", "")], ..SlapdOptions::default() };
+    let fixture = &Fixture::with(directory, GatewayOptions::default().set("cache.blind_ttl", "1s")).await;
+    let Fixture { scim, directory, gateway } = fixture;
+    assert_eq!(directory.vendor(), Vendor::OpenLdap);
+    let ana = scim.new_user("ana").await;
+    let staff = scim.new_group("staff", &[&ana]).await;
+    until("it is said", async || {
+        gateway
+            .admin("/readyz")
+            .await
+            .1
+            .contains("change feed: this directory has none; memberships are believed for cache.blind_ttl")
+    })
+    .await;
+    assert_eq!(groups_of(fixture, &ana).await, ["staff"]);
+    directory.set(&directory.user_dn("ana"), "displayName", "Anna").await;
+    until("the name is seen", async || displays(fixture, &staff).await == ["Anna"]).await;
+    directory.remove(&directory.group_dn("staff")).await;
+    until("the group is gone", async || groups_of(fixture, &ana).await.is_empty()).await;
+    let version = scim.get(&format!("/Users/{ana}")).await.header("etag").to_owned();
+    directory.set(&directory.user_dn("ana"), "title", "Captain").await;
+    let request = scim.request(Method::GET, &format!("/Users/{ana}")).header(IF_NONE_MATCH, &version);
+    let read: Value = scim.send(request).await.expect(200);
+    assert_eq!(read["title"], "Captain");
+}
