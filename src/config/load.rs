@@ -62,7 +62,7 @@ impl Config {
 /// `None` where something that has no default is missing or wrong; the report says what.
 fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (mut limits, budgets, max_body) = limits(root.section("limits"));
-    let server = server(root.section("server"), max_body);
+    let mut server = server(root.section("server"), max_body);
     let admin = admin(root.section("admin"));
     let directory = directory(root.section("directory"), environment);
     let (user_side, user_extensions) = users(root.section("users"));
@@ -70,8 +70,9 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let provisioning = provisioning(root.section("provisioning"));
     let auth = auth(root.section("auth"), &server, environment);
     let clients = clients(root.named_sections("clients"), &mut limits);
-    let service =
-        ServiceConfig { budgets, cache: cache(root.section("cache")), cursors: cursors(root.section("cursors"), environment) };
+    let (cache, stale) = cache(root.section("cache"));
+    server.stale = stale;
+    let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment) };
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
     let (users, UserRules { mark, active, passwords }) = user_side?;
@@ -152,6 +153,7 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
         max_connections: section.number("max_connections", 1024, 1),
         drain: section.duration("drain", 30 * SECOND),
         max_body,
+        stale: None,
         tls: tls.flatten(),
     };
     section.finish();
@@ -501,15 +503,17 @@ fn rates(section: &mut Section<'_>, default: Rates) -> Rates {
     }
 }
 
-fn cache(mut section: Section<'_>) -> CacheConfig {
+/// What is remembered, and for how long earlier answers may be given once more.
+fn cache(mut section: Section<'_>) -> (CacheConfig, Option<Duration>) {
     let cache = CacheConfig {
         capacity: section.number("capacity", 200_000, 0),
         ttl: section.duration("ttl", 300 * SECOND),
         blind_ttl: section.duration("blind_ttl", 2 * SECOND),
         feed: section.flag("feed", true),
     };
+    let stale = section.duration("stale", Duration::ZERO);
     section.finish();
-    cache
+    (cache, (!stale.is_zero()).then_some(stale))
 }
 
 fn cursors(mut section: Section<'_>, environment: &Environment) -> CursorConfig {

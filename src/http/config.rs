@@ -26,6 +26,8 @@ pub struct HttpConfig {
     pub max_body: usize,
     /// How long requests in flight may take to end after SIGTERM.
     pub drain: Duration,
+    /// How old an answer may be that is given once more while the directory is away; `None`: none is.
+    pub stale: Option<Duration>,
 }
 
 /// `[server.tls]`: PEM files.

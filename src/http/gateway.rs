@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::compression::{self, Accepted};
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
+use super::stale::EarlierAnswers;
 use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
 use crate::auth::{Authenticator, AuthorizationServer, ClientCertificate, Principal, Rejection, Scopes, Writing};
 use crate::limit::RateLimiter;
@@ -50,6 +51,7 @@ pub struct Gateway {
     public_url: Option<String>,
     pub(super) max_body: usize,
     pub(super) request_timeout: Duration,
+    earlier: EarlierAnswers,
     /// Writes under way, which outlive a client that goes away.
     writes: TaskTracker,
     pub(super) nobody: Arc<str>,
@@ -88,6 +90,7 @@ impl Gateway {
             public_url: config.public_url.clone(),
             max_body: config.max_body,
             request_timeout: config.request_timeout,
+            earlier: EarlierAnswers::new(config.stale),
             writes: TaskTracker::new(),
             nobody: NOBODY.into(),
         }
@@ -265,6 +268,8 @@ impl Gateway {
                 }
             }
         }
+        let question =
+            matches!(call, Call::Get(..) | Call::List(_)).then(|| (client.clone(), format!("{}{}", context.base_url, head.uri)));
         let admitted = Admitted {
             call,
             query: head.uri.query().unwrap_or_default().to_owned(),
@@ -282,6 +287,11 @@ impl Gateway {
             tokio::time::timeout_at(deadline, running).await
         };
         let mut answer = done.unwrap_or_else(|_| response::error(&late(is_write)));
+        if is_write {
+            self.earlier.forget();
+        } else if let Some(question) = question {
+            answer = self.earlier.instead(question, answer);
+        }
         if let Some(standing) = changes {
             response::rate_limit(&mut answer, standing);
         }

@@ -11,6 +11,7 @@ mod oauth;
 mod policy;
 mod response;
 mod route;
+mod stale;
 mod tls;
 
 pub use config::{HttpConfig, TlsConfig};

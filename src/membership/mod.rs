@@ -34,7 +34,7 @@ const BATCH: usize = 200;
 /// What members of groups and groups of users may take for each name that may be kept.
 const BYTES_EACH: u64 = 256;
 /// How long it is remembered which version of an entry the feed told last: an answer that was under way meanwhile has arrived.
-const UNDER_WAY: Duration = Duration::from_secs(60);
+const UNDER_WAY: Duration = Duration::from_mins(1);
 
 /// Where a resource's entry is. A hint: every write says by an assertion which entry it means.
 #[derive(Debug, Clone)]

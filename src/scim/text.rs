@@ -7,6 +7,10 @@ use unicode_normalization::UnicodeNormalization as _;
 /// Prepares a string for comparison as LDAP's caseIgnoreMatch does (RFC 4518): one spelling of what looks the same (NFKC), no
 /// space around it, runs of spaces as one, and no case unless it counts. The directory and we must agree, or a filter would find in one what it does not in the other.
 pub fn prepare(text: &str, case_exact: bool) -> String {
+    // Most texts: nothing in them is changed but the case.
+    if text.is_ascii() && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") {
+        return if case_exact { text.to_owned() } else { text.to_ascii_lowercase() };
+    }
     let mut out = String::with_capacity(text.len());
     let normal = if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfkc().collect()) };
     for word in normal.split(' ').filter(|word| !word.is_empty()) {

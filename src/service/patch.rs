@@ -79,8 +79,8 @@ impl Service {
             match self.modify(&home.dn, changes, differs, read_back).await {
                 // Nothing is left to be done, or it is another entry. A filter may not tell values apart that differ in case.
                 Err(error) if error.is(ResultCode::AssertionFailed) => {
-                    let changed = changes.iter().map(|change| &change.attribute);
-                    let attributes: Vec<String> = read_back.iter().chain(changed).cloned().collect();
+                    let touched = changes.iter().map(|change| &change.attribute);
+                    let attributes: Vec<String> = read_back.iter().chain(touched).cloned().collect();
                     let mut look = SearchRequest::entry(&home.dn, attributes);
                     look.filter = identity.clone();
                     let entry = self.directory.search(&look).await?.entries.into_iter().next().ok_or(error)?;

@@ -12,7 +12,7 @@ use crate::support::{Fault, Fixture, GatewayOptions, Link, Slapd, SlapdOptions, 
 async fn metric(fixture: &Fixture, name: &str) -> u64 {
     let (_, text) = fixture.gateway.admin("/metrics").await;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.map_or(0, |value| value.parse::<f64>().unwrap() as u64)
+    line.map_or(0, |value| value.parse().unwrap())
 }
 
 async fn searches(fixture: &Fixture) -> u64 {
@@ -214,4 +214,32 @@ async fn without_a_feed_time_decides() {
     let request = scim.request(Method::GET, &format!("/Users/{ana}")).header(IF_NONE_MATCH, &version);
     let read: Value = scim.send(request).await.expect(200);
     assert_eq!(read["title"], "Captain");
+}
+
+#[tokio::test]
+async fn reads_while_the_directory_is_away_are_stale_only_where_configured_and_say_so() {
+    for stale in [false, true] {
+        let options = if stale { GatewayOptions::default().set("cache.stale", "10m") } else { GatewayOptions::default() };
+        let mut fixture = Fixture::before(Slapd::start(&SlapdOptions::default()).into(), options).await;
+        let ana = format!("/Users/{}", fixture.scim.new_user("ana").await);
+        fixture.scim.get(&ana).await.expect(200);
+        // What was true before a write is not told after it.
+        fixture.scim.patch(&ana, json!([{ "op": "replace", "path": "title", "value": "Captain" }])).await.expect(200);
+        let list = "/Users?filter=userName%20eq%20%22nobody%40example.com%22";
+        fixture.scim.get(list).await.expect(200);
+        fixture.directory.kill();
+        until("the loss is noticed", async || fixture.gateway.admin("/readyz").await.0 == 503).await;
+
+        assert_eq!(fixture.scim.get(&ana).await.status, 503, "it was not read since it was written");
+        let answer = fixture.scim.get(list).await;
+        if stale {
+            assert!(answer.header("cache-status").starts_with("scimgate; hit; ttl=-"));
+            assert!(answer.header("age").parse::<u64>().is_ok());
+            assert_eq!(answer.expect(200)["totalResults"], 0);
+        } else {
+            assert_eq!(answer.status, 503);
+        }
+        let write = fixture.scim.patch(&ana, json!([{ "op": "replace", "path": "title", "value": "Admiral" }])).await;
+        assert_eq!(write.status, 503);
+    }
 }

@@ -146,7 +146,9 @@ impl One<'_> {
             }
             Info::Ids { cookie, gone, ids } => {
                 if gone {
-                    ids.into_iter().for_each(|id| (self.feed.tell)(FeedEvent::Gone { branch: self.number, id }));
+                    for id in ids {
+                        (self.feed.tell)(FeedEvent::Gone { branch: self.number, id });
+                    }
                 }
                 cookie
             }

@@ -23,7 +23,7 @@ use crate::directory::{Branch, Capabilities, DirectoryError, FeedEvent, Vendor};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 /// A feed that held for so long was a good one: the next pause is the first again.
-const GOOD: Duration = Duration::from_secs(60);
+const GOOD: Duration = Duration::from_mins(1);
 /// How often a silent feed is asked whether its connection still is one.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// How often it is looked whether another server takes the writes.

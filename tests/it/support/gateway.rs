@@ -174,6 +174,11 @@ impl Gateway {
         self.log.parsed()
     }
 
+    /// The process, for what the operating system counts of it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -182,7 +187,7 @@ impl Gateway {
 
     /// SIGTERM.
     pub(crate) fn ask_to_end(&self) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        let pid = Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
         let _ = kill_process(pid, Signal::TERM);
     }
 
