@@ -24,7 +24,7 @@ pub use certificate::{CertificateConfig, CertificateRule, Certificates, ClientCe
 pub use config::{ApiKeyConfig, AuthConfig};
 pub use issuer::{
     ClientRule, IntrospectionConfig, InvalidUrl, IssuerConfig, IssuerUrl, Issuers, KeySource, ScopeRule, SigningAlgorithm,
-    UnknownAlgorithm,
+    UnknownAlgorithm, usable_keys,
 };
 pub use oauth::{
     AccessTokens, AuthorizationServer, Granted, OAuthClientConfig, OAuthConfig, OAuthError, TokenRequest, UnusableKey,

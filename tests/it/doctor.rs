@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Fixture, Gateway, GatewayOptions, Slapd, SlapdOptions, group_ldif, program};
+use crate::support::{Fixture, Gateway, GatewayOptions, Health, Issuer, SigningKey, Slapd, SlapdOptions, group_ldif, program};
 
 /// Lets scimgate's account read slapd's own configuration.
 const CONFIG: (&str, &str) = (
@@ -212,4 +212,19 @@ async fn secrets_that_everybody_can_read_are_found() {
     set(&key, 0o600);
     let report = Report::of(&file);
     report.has("problem", &["scimgate.toml", "can be read by everybody"]);
+}
+
+#[tokio::test]
+async fn issuers_are_asked_for_their_keys() {
+    let (issuer, other) = (Issuer::start(Health::Well).await, Issuer::start(Health::Failing).await);
+    issuer.publish(&[&SigningKey::new("a"), &SigningKey::new("b")]);
+    let lines = issuer.lines("") + &other.lines("");
+    let Fixture { gateway, .. } = &Fixture::with_gateway(GatewayOptions::default().lines(&lines)).await;
+
+    let file = gateway.file();
+    let report = tokio::task::spawn_blocking(move || Report::of(&file)).await.unwrap();
+
+    report.has("ok", &[&issuer.url, "2 keys"]);
+    assert!(report.has("problem", &[&other.url, "500"]).contains("jwks_uri"));
+    assert_eq!(report.status, 1);
 }

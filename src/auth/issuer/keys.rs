@@ -38,6 +38,10 @@ impl KeySet {
         self.0.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Their names.
     pub(super) fn ids(&self) -> Vec<&str> {
         self.0.iter().filter_map(|key| key.id.as_deref()).collect()

@@ -27,7 +27,7 @@ use crate::telemetry::Metrics;
 use claims::Claims;
 use fetch::Fetcher;
 use introspection::Introspection;
-use store::{KeyStore, NoKey};
+use store::{KeyStore, NoKey, Source};
 
 /// Names of clients that one issuer can bring in while the program runs: each has metrics and budgets of its own.
 const MOST_CLIENTS: usize = 1000;
@@ -64,6 +64,16 @@ impl Issuers {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Fetches an issuer's keys once; returns how many of them can be used.
+///
+/// # Errors
+/// Why there are none.
+pub async fn usable_keys(config: &IssuerConfig) -> Result<usize, String> {
+    let fetcher = Fetcher::new(config.ca.as_deref())?;
+    let keys = Source::new(config, fetcher).fetch().await;
+    keys.map(|keys| keys.len()).map_err(|error| error.to_string())
 }
 
 impl Issuer {

@@ -59,9 +59,7 @@ pub(super) struct KeyStore {
 #[derive(Debug)]
 struct Shared {
     issuer: Arc<str>,
-    source: KeySource,
     refresh: Duration,
-    fetcher: Fetcher,
     state: watch::Sender<State>,
     wanted: Notify,
     metrics: Arc<Metrics>,
@@ -73,14 +71,12 @@ impl KeyStore {
         let state = State { begun: 0, ended: 0, keys: None, failed: false, next: Instant::now() };
         let shared = Arc::new(Shared {
             issuer: config.issuer.clone(),
-            source: config.keys.clone(),
             refresh: config.refresh,
-            fetcher,
             state: watch::Sender::new(state),
             wanted: Notify::new(),
             metrics,
         });
-        let task = AbortOnDropHandle::new(tokio::spawn(shared.clone().keep(eagerly)));
+        let task = AbortOnDropHandle::new(tokio::spawn(shared.clone().keep(Source::new(config, fetcher), eagerly)));
         Self { shared, _task: task }
     }
 
@@ -121,12 +117,11 @@ impl KeyStore {
 }
 
 impl Shared {
-    async fn keep(self: Arc<Self>, eagerly: bool) {
+    async fn keep(self: Arc<Self>, mut source: Source, eagerly: bool) {
         if !eagerly {
             self.wanted.notified().await;
         }
         let mut allowance = Allowance::full(Instant::now());
-        let mut place = None;
         let mut pause = FIRST_PAUSE;
         loop {
             tokio::time::sleep_until(allowance.next).await;
@@ -135,13 +130,12 @@ impl Shared {
                 state.begun += 1;
                 state.next = allowance.next;
             });
-            let fetched = self.fetch(&mut place).await;
+            let fetched = source.fetch().await;
             self.metrics.issuer_asked(&self.issuer, "keys", fetched.is_ok());
             let wait = match &fetched {
                 Ok(_) => self.refresh,
                 Err(error) => {
                     tracing::warn!(issuer = &*self.issuer, "the issuer's keys cannot be fetched: {error}");
-                    place = None;
                     pause
                 }
             };
@@ -162,24 +156,41 @@ impl Shared {
             }
         }
     }
+}
 
-    /// The keys; `place` is where they are, if that is known.
-    async fn fetch(&self, place: &mut Option<IssuerUrl>) -> Result<KeySet, FetchError> {
-        let url = match place {
+/// Where one issuer's keys come from.
+#[derive(Debug)]
+pub(super) struct Source {
+    issuer: Arc<str>,
+    keys: KeySource,
+    fetcher: Fetcher,
+    /// Where they are, once that was found.
+    place: Option<IssuerUrl>,
+}
+
+impl Source {
+    pub(super) fn new(config: &IssuerConfig, fetcher: Fetcher) -> Self {
+        Self { issuer: config.issuer.clone(), keys: config.keys.clone(), fetcher, place: None }
+    }
+
+    /// The keys. After a failure their place is looked up anew.
+    pub(super) async fn fetch(&mut self) -> Result<KeySet, FetchError> {
+        let url = match self.place.take() {
             Some(url) => url,
-            None => place.insert(self.find().await?),
+            None => self.find().await?,
         };
-        let document = self.fetcher.get(url).await?;
-        let keys = KeySet::read(&document).ok_or_else(|| FetchError::content(url, "no set of keys"))?;
+        let document = self.fetcher.get(&url).await?;
+        let keys = KeySet::read(&document).ok_or_else(|| FetchError::content(&url, "no set of keys"))?;
         if keys.is_empty() {
-            return Err(FetchError::content(url, "a set without a key that could be used"));
+            return Err(FetchError::content(&url, "a set without a key that could be used"));
         }
+        self.place = Some(url);
         Ok(keys)
     }
 
     /// Where the keys are.
     async fn find(&self) -> Result<IssuerUrl, FetchError> {
-        match &self.source {
+        match &self.keys {
             KeySource::Keys(url) => Ok(url.clone()),
             KeySource::Document(url) => self.place_in(url, &self.fetcher.get(url).await?),
             KeySource::WellKnown(issuer) => {

@@ -37,6 +37,12 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
             Some(_) | None => {}
         }
     }
+    for entry in config.auth.certificates.iter().filter(|entry| entry.expires.is_some_and(|end| end.as_second() <= now)) {
+        findings.advise(
+            format!("the entry of {} in auth.certificates has expired", entry.name),
+            "take it out, or give it a later expires",
+        );
+    }
 }
 
 /// Whether a secret is one.

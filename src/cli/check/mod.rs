@@ -5,6 +5,7 @@ mod files;
 mod findings;
 mod groups;
 mod index;
+mod issuers;
 mod rights;
 mod servers;
 mod software;
@@ -57,10 +58,11 @@ fn examine(path: &Path, offline: bool, findings: &mut Findings) -> std::io::Resu
         }
     };
     files::check(&config, findings);
-    if offline { Ok(()) } else { block_on(check_directory(config, resources, findings)) }
+    if offline { Ok(()) } else { block_on(check_others(config, resources, findings)) }
 }
 
-async fn check_directory(config: Config, resources: Resources, findings: &mut Findings) {
+async fn check_others(config: Config, resources: Resources, findings: &mut Findings) {
+    issuers::check(&config.auth.issuers, findings).await;
     // One is enough to look, and one attempt to sign in shows whether the account is taken.
     let ldap = LdapConfig { connections: 1, ..config.directory };
     let Some((directory, capabilities, mut inspection)) = servers::reach(&ldap, findings).await else { return };
