@@ -48,7 +48,9 @@ fn clients(config: &Config) -> Vec<&str> {
 /// How Ping may sign in: with a key that it sends, or with a token that it asks for.
 fn methods(config: &Config) -> &'static str {
     match (config.auth.api_keys.is_empty(), config.auth.oauth.is_some()) {
-        (_, false) => "OAuth 2 Bearer Token",
+        (false, false) => "OAuth 2 Bearer Token",
+        (true, false) if config.auth.issuers.is_empty() => "a client certificate (auth.certificates)",
+        (true, false) => "OAuth 2 Client Credentials, with tokens of another authorization server (auth.issuers)",
         (true, true) => "OAuth 2 Client Credentials",
         (false, true) => "OAuth 2 Bearer Token (a key), or OAuth 2 Client Credentials",
     }
