@@ -113,6 +113,10 @@ async fn a_new_key_is_known_at_once_and_made_up_ones_cost_the_issuer_little() {
     let most = 4 + begun.elapsed().as_secs() / 5 + 1;
     assert!(u64::try_from(issuer.fetches() - before).unwrap() <= most, "{} fetches", issuer.fetches() - before);
     client.get("/Users").await.expect(200);
+    let counted = |result: &str, n| {
+        format!("scimgate_issuer_requests_total{{issuer=\"{}\",about=\"keys\",result=\"{result}\"}} {n}", issuer.url)
+    };
+    assert!(gateway.measures(&counted("answered", issuer.fetches())).await, "{}", gateway.admin("/metrics").await.1);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rcgen::{CertificateParams, DnType};
 use reqwest::{Method, Version, tls};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -116,6 +117,54 @@ async fn a_certificate_signs_its_client_in() {
     client("", Some(&*other.0)).get("/Users").await.error(401, "");
     client("", None).get("/Users").await.error(401, "");
     client("", Some(&*other.0)).get("/ServiceProviderConfig").await.expect(200);
+}
+
+/// An authority of this name.
+fn authority(name: &str) -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
+    let mut parameters = CertificateParams::new([]).unwrap();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    rcgen::CertifiedIssuer::self_signed(parameters, rcgen::KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A client's certificate by an authority, and its key.
+fn signed(by: &rcgen::CertifiedIssuer<'static, rcgen::KeyPair>, common_name: &str, san: &str, last_year: i32) -> String {
+    let mut parameters = CertificateParams::new([]).unwrap();
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::OrganizationName, "Example");
+    parameters.distinguished_name.push(DnType::CommonName, common_name);
+    parameters.subject_alt_names.push(rcgen::SanType::URI(san.try_into().unwrap()));
+    parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    parameters.signed_by(&key, by).unwrap().pem() + &key.serialize_pem()
+}
+
+#[tokio::test]
+async fn a_certificate_is_good_for_the_names_that_a_known_authority_put_into_it() {
+    let (ours, other) = (authority("ours"), authority("other"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authorities.pem");
+    std::fs::write(&file, ours.pem()).unwrap();
+    let options = GatewayOptions::default().mutual_tls(&file).lines(
+        "[[auth.certificates]]\nname = \"by-subject\"\nsubject = \"cn=SailPoint, o=Example\"\n\
+         [[auth.certificates]]\nname = \"by-name\"\nsan = \"spiffe://example.com/ping\"\n",
+    );
+    let Fixture { gateway, .. } = &Fixture::with_gateway(options).await;
+    let client = |identity: &str| gateway.client_over("", Tls { identity: Some(identity), ..Tls::default() });
+
+    client(&signed(&ours, "sailpoint", "spiffe://example.com/x", 2999)).get("/Users").await.expect(200);
+    client(&signed(&ours, "ping", "spiffe://example.com/ping", 2999)).get("/Users").await.expect(200);
+    for name in ["by-subject", "by-name"] {
+        gateway.logged(|line| line["client"] == name && line["status"] == 200).await;
+    }
+    client(&signed(&ours, "nobody", "spiffe://example.com/x", 2999)).get("/Users").await.error(401, "");
+    for stranger in [
+        signed(&other, "sailpoint", "spiffe://example.com/ping", 2999),
+        signed(&ours, "sailpoint", "spiffe://example.com/ping", 2020),
+    ] {
+        let stranger = client(&stranger);
+        assert!(stranger.try_send(stranger.request(Method::GET, "/Users")).await.is_err());
+    }
 }
 
 #[tokio::test]

@@ -101,7 +101,9 @@ impl KeyStore {
                 if last {
                     shared.wanted.notify_one();
                 }
-                if state.wait_for(|state| state.ended >= awaited || has(state)).await.is_err() || last {
+                // After one that has failed, another is for who comes later.
+                let ended = state.wait_for(|state| state.ended >= awaited || has(state)).await.map(|state| state.failed);
+                if last || ended.unwrap_or(true) {
                     return;
                 }
             }
@@ -195,10 +197,15 @@ impl Source {
             KeySource::Document(url) => self.place_in(url, &self.fetcher.get(url).await?),
             KeySource::WellKnown(issuer) => {
                 let [first, second] = issuer.well_known();
-                if let Ok(document) = self.fetcher.get(&first).await
-                    && let Ok(place) = self.place_in(&first, &document)
-                {
-                    return Ok(place);
+                match self.fetcher.get(&first).await {
+                    Ok(document) => {
+                        if let Ok(place) = self.place_in(&first, &document) {
+                            return Ok(place);
+                        }
+                    }
+                    Err(FetchError::Status(..) | FetchError::Content(..)) => {}
+                    // Who does not answer at the one place does not at the other.
+                    Err(error @ (FetchError::Late(_) | FetchError::Failed(..))) => return Err(error),
                 }
                 self.place_in(&second, &self.fetcher.get(&second).await?)
             }
