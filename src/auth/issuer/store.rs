@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -42,6 +42,8 @@ struct State {
     /// Fetches begun and ended.
     begun: u64,
     ended: u64,
+    /// The one that a token waits for.
+    wanted: u64,
     keys: Option<Arc<KeySet>>,
     /// Whether the last one failed. The keys from before are kept.
     failed: bool,
@@ -61,19 +63,17 @@ struct Shared {
     issuer: Arc<str>,
     refresh: Duration,
     state: watch::Sender<State>,
-    wanted: Notify,
     metrics: Arc<Metrics>,
 }
 
 impl KeyStore {
     /// Begins to fetch; with `eagerly` before there is a token. Needs a runtime.
     pub(super) fn start(config: &IssuerConfig, fetcher: Fetcher, eagerly: bool, metrics: Arc<Metrics>) -> Self {
-        let state = State { begun: 0, ended: 0, keys: None, failed: false, next: Instant::now() };
+        let state = State { begun: 0, ended: 0, wanted: 0, keys: None, failed: false, next: Instant::now() };
         let shared = Arc::new(Shared {
             issuer: config.issuer.clone(),
             refresh: config.refresh,
             state: watch::Sender::new(state),
-            wanted: Notify::new(),
             metrics,
         });
         let task = AbortOnDropHandle::new(tokio::spawn(shared.clone().keep(Source::new(config, fetcher), eagerly)));
@@ -87,20 +87,25 @@ impl KeyStore {
         let mut state = shared.state.subscribe();
         let asking = async {
             loop {
-                let (awaited, last) = {
-                    let now = state.borrow_and_update();
-                    let begins = now.next <= Instant::now();
-                    // One that is under way may have begun before the key was there: after it, one more.
-                    match now.begun > now.ended {
-                        _ if has(&now) => return,
-                        true => (now.begun, false),
-                        false if begins => (now.begun + 1, true),
-                        false => return,
+                // What is to be waited for, and whether that is the last. One that is under way may have begun before the key was
+                // there: after it, one more.
+                let mut awaited = None;
+                shared.state.send_if_modified(|now| {
+                    if has(now) {
+                        return false;
                     }
-                };
-                if last {
-                    shared.wanted.notify_one();
-                }
+                    if now.begun > now.ended {
+                        awaited = Some((now.begun, false));
+                        return false;
+                    }
+                    if now.next > Instant::now() {
+                        return false;
+                    }
+                    now.wanted = now.begun + 1;
+                    awaited = Some((now.wanted, true));
+                    true
+                });
+                let Some((awaited, last)) = awaited else { return };
                 // After one that has failed, another is for who comes later.
                 let ended = state.wait_for(|state| state.ended >= awaited || has(state)).await.map(|state| state.failed);
                 if last || ended.unwrap_or(true) {
@@ -108,7 +113,9 @@ impl KeyStore {
                 }
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, asking).await;
+        if !has(&shared.state.borrow()) {
+            let _ = tokio::time::timeout(PATIENCE, asking).await;
+        }
         let now = shared.state.borrow();
         match &now.keys {
             Some(keys) if has(&now) => Ok(keys.clone()),
@@ -120,8 +127,9 @@ impl KeyStore {
 
 impl Shared {
     async fn keep(self: Arc<Self>, mut source: Source, eagerly: bool) {
+        let mut state = self.state.subscribe();
         if !eagerly {
-            self.wanted.notified().await;
+            let _ = state.wait_for(|state| state.wanted > state.begun).await;
         }
         let mut allowance = Allowance::full(Instant::now());
         let mut pause = FIRST_PAUSE;
@@ -154,7 +162,7 @@ impl Shared {
             });
             tokio::select! {
                 () = tokio::time::sleep(wait.min(self.refresh)) => {}
-                () = self.wanted.notified() => {}
+                _ = state.wait_for(|state| state.wanted > state.begun) => {}
             }
         }
     }
