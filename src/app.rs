@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::admin::{AdminListener, AdminState};
-use crate::auth::{Authenticator, AuthorizationServer, Issuers};
+use crate::auth::{Administrators, Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::directory::{Capabilities, Directory};
@@ -75,10 +75,14 @@ impl App {
         let feed = tokio::spawn(cache.clone().follow(noting.clone(), mapping.subscribe()));
         let service = Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, clock.clone())
             .map_err(|error| StartError(error.to_string()))?;
+        let compiled = mapping.subscribe();
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);
-        let server =
-            config.auth.oauth.clone().map(|oauth| AuthorizationServer::new(oauth, audience, clock.clone()).map(Arc::new));
+        let server = config.auth.oauth.clone().map(|mut oauth| {
+            let administrators = oauth.administrators.take();
+            let administrators = administrators.map(|config| Administrators::new(directory.clone(), compiled, config));
+            AuthorizationServer::new(oauth, audience, administrators, clock.clone()).map(Arc::new)
+        });
         let server = server.transpose().map_err(|error| StartError(error.to_string()))?;
         let issuers = Issuers::start(config.auth.issuers.clone(), &metrics).map_err(StartError)?;
         let authenticator = Authenticator::new(config.auth, server.clone(), issuers, clock);

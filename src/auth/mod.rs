@@ -27,7 +27,8 @@ pub use issuer::{
     UnknownAlgorithm, usable_keys,
 };
 pub use oauth::{
-    AccessTokens, AuthorizationServer, Granted, OAuthClientConfig, OAuthConfig, OAuthError, TokenRequest, UnusableKey,
+    AccessTokens, Administrators, AdministratorsConfig, AuthorizationRequest, AuthorizationServer, Declined, Granted,
+    NotSignedIn, OAuthClientConfig, OAuthConfig, OAuthError, Person, RevocationRequest, TokenRequest, Unusable, UnusableKey,
 };
 pub use scope::{Scope, Scopes, UnknownScope};
 

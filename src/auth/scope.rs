@@ -88,6 +88,17 @@ impl Scopes {
         Self(self.0 | other.0)
     }
 
+    /// What both allow.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// From words between spaces; words that are no scopes allow nothing.
+    pub fn of_words(words: &str) -> Self {
+        words.split(' ').filter_map(|word| word.parse::<Scope>().ok()).collect()
+    }
+
     /// Whether it allows this; writing allows reading.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0

@@ -77,21 +77,24 @@ async fn door() -> Door {
     let body = STANDARD.encode(der.as_ref());
     std::fs::write(&path, format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")).unwrap();
     let digest = Sha256::digest(KEY).into();
-    let client = OAuthClientConfig { id: "ping".into(), digest, scopes: Scopes::all() };
+    let client = OAuthClientConfig { id: "ping".into(), digest, scopes: Scopes::all(), redirect_uris: Vec::new(), pkce: true };
     let config = OAuthConfig {
         issuer: "https://scim.example.com".to_owned(),
         signing_key: path,
         former_keys: Vec::new(),
         access_token_lifetime: Duration::from_hours(1),
         certificates: false,
+        refresh_token_lifetime: Duration::from_hours(1),
+        administrators: None,
+        revocations: None,
         clients: vec![client],
     };
     let clock = Arc::new(SystemClock);
     let server =
-        Arc::new(AuthorizationServer::new(config, "https://scim.example.com/scim/v2".to_owned(), clock.clone()).unwrap());
+        Arc::new(AuthorizationServer::new(config, "https://scim.example.com/scim/v2".to_owned(), None, clock.clone()).unwrap());
     let form = format!("grant_type=client_credentials&client_id=ping&client_secret={KEY}");
     let request = TokenRequest::parse(&HeaderMap::new(), form.as_bytes()).unwrap();
-    let granted = server.grant(&request, None).unwrap().to_body();
+    let granted = server.grant(&request, None).await.unwrap().to_body();
 
     let pem = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let signing = EncodingKey::from_ec_pem(pem.as_bytes()).unwrap();

@@ -16,10 +16,11 @@ use super::credentials::{certificates, header_forms};
 use super::directory::directory;
 use super::issuers::issuers;
 use super::node::{self, Value};
+use super::oauth::oauth;
 use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
-use crate::auth::{ApiKeyConfig, AuthConfig, OAuthClientConfig, OAuthConfig, Scope, Scopes, is_client_name};
+use crate::auth::{ApiKeyConfig, AuthConfig, OAuthConfig, Scope, Scopes, is_client_name};
 use crate::directory::Dn;
 use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
 use crate::limit::{LimitConfig, Rate, Rates};
@@ -68,7 +69,8 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (user_side, user_extensions) = users(root.section("users"));
     let (groups, group_extensions) = groups(root.section("groups"));
     let provisioning = provisioning(root.section("provisioning"));
-    let auth = auth(root.section("auth"), &server, environment);
+    let people = user_side.as_ref().map(|(users, _)| &users.base);
+    let auth = auth(root.section("auth"), &server, people, environment);
     let clients = clients(root.named_sections("clients"), &mut limits);
     let (cache, stale) = cache(root.section("cache"));
     server.stale = stale;
@@ -293,7 +295,7 @@ fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
     (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
 }
 
-fn auth(mut section: Section<'_>, server: &HttpConfig, environment: &Environment) -> AuthConfig {
+fn auth(mut section: Section<'_>, server: &HttpConfig, people: Option<&Dn>, environment: &Environment) -> AuthConfig {
     let keys = section.sections("api_keys");
     let oauth_section = section.section("oauth");
     let asks_certificates = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
@@ -309,51 +311,11 @@ fn auth(mut section: Section<'_>, server: &HttpConfig, environment: &Environment
         );
     }
     let api_keys = keys.into_iter().filter_map(api_key).collect();
-    let oauth =
-        oauth(oauth_section, server.public_url.as_deref()).map(|oauth| OAuthConfig { certificates: asks_certificates, ..oauth });
+    let oauth = oauth(oauth_section, server.public_url.as_deref(), people);
+    let oauth = oauth.map(|oauth| OAuthConfig { certificates: asks_certificates, ..oauth });
     let forms = header_forms(&mut section);
     section.finish();
     AuthConfig { api_keys, oauth, forms, certificates, issuers }
-}
-
-fn oauth(mut section: Section<'_>, public_url: Option<&str>) -> Option<OAuthConfig> {
-    if !section.is_present() {
-        section.finish();
-        return None;
-    }
-    if public_url.is_none() {
-        let what = "tokens name the URL that clients reach scimgate by: set server.public_url = \"https://scim.example.com\"";
-        section.note(None, "signing_key", what);
-    }
-    let signing_key = section.required_path("signing_key", "\"oauth.pem\"");
-    section.note_secret("signing_key", signing_key.as_ref());
-    let former_keys = section.paths("former_keys");
-    // What one of them signs is still accepted.
-    for key in &former_keys {
-        section.note_secret("former_keys", Some(key));
-    }
-    let access_token_lifetime = section.duration("access_token_lifetime", 3600 * SECOND);
-    let clients = section.sections("clients");
-    if clients.is_empty() {
-        section.note(
-            None,
-            "clients",
-            "nobody could get a token: `scimgate key new --client --name ping` makes a client and prints the lines to add",
-        );
-    }
-    let clients = clients.into_iter().filter_map(oauth_client).collect();
-    section.finish();
-    let issuer = public_url?.to_owned();
-    Some(OAuthConfig { issuer, signing_key: signing_key?, former_keys, access_token_lifetime, certificates: false, clients })
-}
-
-fn oauth_client(mut section: Section<'_>) -> Option<OAuthClientConfig> {
-    let id = client_name(&mut section, "id");
-    let digest = digest_of(&mut section, "secret_hash");
-    let scopes = section.list("scopes", |text| text.parse::<Scope>().map_err(|error| error.to_string()));
-    section.finish();
-    let scopes = scopes.map_or_else(Scopes::all, |scopes| scopes.into_iter().collect());
-    Some(OAuthClientConfig { id: id?.into(), digest: digest?, scopes })
 }
 
 pub(super) fn client_name(section: &mut Section<'_>, key: &'static str) -> Option<String> {
@@ -373,7 +335,7 @@ pub(super) fn scopes(section: &mut Section<'_>) -> Option<Scopes> {
     scopes.map(|scopes| scopes.into_iter().collect())
 }
 
-fn digest_of(section: &mut Section<'_>, key: &'static str) -> Option<[u8; 32]> {
+pub(super) fn digest_of(section: &mut Section<'_>, key: &'static str) -> Option<[u8; 32]> {
     let place = section.place_of(key);
     let text = section.required(key, "\"sha256:…\"")?;
     let digest = digest(&text);

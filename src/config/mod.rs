@@ -6,6 +6,7 @@ mod directory;
 mod issuers;
 mod load;
 mod node;
+mod oauth;
 mod quantity;
 mod reader;
 

@@ -262,3 +262,35 @@ fn issuers_are_read_and_looked_at() {
 fn broken_toml_names_its_place() {
     assert!(mistakes("[server\n").starts_with("scimgate.toml:1:"), "{}", mistakes("[server\n"));
 }
+
+#[test]
+fn clients_that_ask_people_are_checked_with_what_they_need() {
+    let with = |oauth: &str, client: &str| {
+        let hash = format!("secret_hash = \"sha256:{}\"", "0".repeat(64));
+        minimal().replace("[directory]", "public_url = \"https://scim.example.com\"\n[directory]")
+            + &format!("[auth.oauth]\nsigning_key = \"k\"\n{oauth}\n[[auth.oauth.clients]]\nid = \"okta\"\n{hash}\n{client}\n")
+    };
+    let uris = "redirect_uris = [\"https://client.example.com/cb?x=1\", \"http://[::1]:8080/\"]";
+    let group = "administrators = \"cn=admins,dc=x\"";
+    let oauth = read(&with(group, uris)).unwrap().auth.oauth.unwrap();
+    assert!(oauth.clients[0].pkce && oauth.revocations.is_none());
+    assert_eq!(oauth.administrators.unwrap().base.to_string(), "ou=people,dc=x");
+    assert_eq!(oauth.refresh_token_lifetime, Duration::from_hours(90 * 24));
+    assert!(read(&with("", "")).unwrap().auth.oauth.unwrap().administrators.is_none());
+
+    assert!(mistakes(&with("", uris)).contains("auth.oauth.administrators: clients with redirect_uris need somebody"));
+    let open = with(group, uris).replace("https://scim", "http://scim");
+    assert!(mistakes(&open).contains("must begin with https://"));
+    for uri in [
+        "http://client.example.com/",
+        "https://a/#b",
+        "client",
+        "https://user@a/",
+        "https://a/ b",
+        "javascript:alert(1)",
+        "https:/",
+    ] {
+        let found = mistakes(&with(group, &format!("redirect_uris = [\"{uri}\"]")));
+        assert!(found.contains("redirect_uris: this must be the whole URL"), "{uri}: {found}");
+    }
+}

@@ -227,6 +227,10 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// Sets the password of an entry by an operation of its own (RFC 3062).
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError>;
 
+    /// Whether an entry can sign in by this password, which must not be empty (RFC 4513 section 5.1.2). It is tried on a connection
+    /// of its own, and counts with the directory as every other attempt.
+    async fn check_password(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError>;
+
     /// Removes an entry.
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
 

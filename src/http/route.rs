@@ -33,8 +33,12 @@ pub(super) enum Call {
 /// What the authorization server answers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
+    /// Shows the sign-in page, and takes it back (RFC 6749 section 3.1).
+    Authorize,
     /// Grants tokens (RFC 6749 section 3.2).
     Token,
+    /// Revokes tokens (RFC 7009).
+    Revoke,
     /// The public keys (RFC 7517).
     Keys,
     /// What there is to know of it (RFC 8414).
@@ -63,7 +67,12 @@ impl Call {
         match segments.as_slice() {
             ["openapi.json"] if matches!(*method, Method::GET | Method::HEAD) => Ok(Self::OpenApi),
             ["oauth2", "token"] if *method == Method::POST => Ok(Self::OAuth(Endpoint::Token)),
-            ["oauth2", "token"] => Err(NoCall::Method("POST")),
+            ["oauth2", "revoke"] if *method == Method::POST => Ok(Self::OAuth(Endpoint::Revoke)),
+            ["oauth2", "token" | "revoke"] => Err(NoCall::Method("POST")),
+            ["oauth2", "authorize"] if matches!(*method, Method::GET | Method::HEAD | Method::POST) => {
+                Ok(Self::OAuth(Endpoint::Authorize))
+            }
+            ["oauth2", "authorize"] => Err(NoCall::Method("GET, POST")),
             ["oauth2", "jwks"] if matches!(*method, Method::GET | Method::HEAD) => Ok(Self::OAuth(Endpoint::Keys)),
             [".well-known", "oauth-authorization-server"] if matches!(*method, Method::GET | Method::HEAD) => {
                 Ok(Self::OAuth(Endpoint::Metadata))
@@ -121,7 +130,9 @@ impl Call {
     /// The endpoint, in metrics and logs.
     pub(super) fn route(&self) -> &'static str {
         match self {
+            Self::OAuth(Endpoint::Authorize) => "authorize",
             Self::OAuth(Endpoint::Token) => "token",
+            Self::OAuth(Endpoint::Revoke) => "revoke",
             Self::OAuth(Endpoint::Keys) => "jwks",
             Self::OAuth(Endpoint::Metadata) => "authorization-server",
             Self::OpenApi => "openapi",

@@ -325,6 +325,10 @@ impl Directory for LdapDirectory {
         .map(|_| ())
     }
 
+    async fn check_password(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError> {
+        self.bind_check(dn, password).await
+    }
+
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let name = dn.to_string();
         // There is nothing after it.

@@ -48,15 +48,7 @@ async fn connect_to(
     tls: &Arc<ClientConfig>,
     ask: bool,
 ) -> Result<(Connection, Option<Capabilities>), Trouble> {
-    let mut settings = LdapConnSettings::new().set_config(tls.clone()).set_starttls(config.starttls);
-    if url.scheme() != "ldapi" {
-        let stream = tcp(url, config).await.map_err(|error| Trouble::Away(error.to_string()))?;
-        settings = settings.set_std_stream(StdStream::Tcp(stream));
-    }
-    let connected = LdapConnAsync::from_url_with_settings(settings, url).await;
-    let (connection, mut ldap) = connected.map_err(|error| Trouble::Away(tls::explain(&error, config)))?;
-    // Whatever happens from here on, the task does not outlive us.
-    let mut driver = Aborting(Some(tokio::spawn(connection.drive())));
+    let (mut ldap, mut driver) = open(url, config, tls).await.map_err(Trouble::Away)?;
     let signed_in = async {
         let warning = sign_in(&mut ldap, config).await?;
         if !ask {
@@ -79,8 +71,20 @@ async fn connect_to(
     }
 }
 
+/// A connection on which nobody has signed in yet. Whatever happens, its task does not outlive what is returned.
+pub(super) async fn open(url: &Url, config: &LdapConfig, tls: &Arc<ClientConfig>) -> Result<(Ldap, Aborting), String> {
+    let mut settings = LdapConnSettings::new().set_config(tls.clone()).set_starttls(config.starttls);
+    if url.scheme() != "ldapi" {
+        let stream = tcp(url, config).await.map_err(|error| error.to_string())?;
+        settings = settings.set_std_stream(StdStream::Tcp(stream));
+    }
+    let connected = LdapConnAsync::from_url_with_settings(settings, url).await;
+    let (connection, ldap) = connected.map_err(|error| tls::explain(&error, config))?;
+    Ok((ldap, Aborting(Some(tokio::spawn(connection.drive())))))
+}
+
 /// Ends the task when it is dropped.
-struct Aborting(Option<Driver>);
+pub(super) struct Aborting(Option<Driver>);
 
 impl Aborting {
     /// Why it ended by itself.

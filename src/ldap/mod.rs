@@ -1,5 +1,6 @@
 //! A directory over LDAP. The only module that names the `ldap3` crate; it knows no SCIM.
 
+mod bind_check;
 mod budget;
 mod client;
 mod config;

@@ -162,6 +162,11 @@ impl Pool {
         server.connect(&self.servers.common).await.map_err(|trouble| trouble.text().to_owned())
     }
 
+    /// What all servers have in common.
+    pub(super) fn common(&self) -> &Common {
+        &self.servers.common
+    }
+
     /// Whether there is a server that could lack what was written to another.
     pub(super) fn has_other_servers(&self) -> bool {
         self.servers.all().count() > 1

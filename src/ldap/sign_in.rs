@@ -9,7 +9,7 @@ use super::convert;
 use crate::directory::{DirectoryError, ResultCode};
 
 /// The password policy control of request and response (draft-behera-ldap-password-policy section 6).
-const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
+pub(super) const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// What 389 and its kin answer beside it, or alone (draft-vchu-ldap-pwd-policy section 4): the password has expired or must be
 /// changed; it expires in so many seconds, as text.
 const PASSWORD_EXPIRED: &str = "2.16.840.1.113730.3.4.4";
@@ -90,7 +90,7 @@ fn judge(answer: LdapResult, config: &LdapConfig) -> Result<Option<String>, Trou
 }
 
 /// Whether a refusal is the server's own trouble and not about the account.
-fn is_passing(code: ResultCode) -> bool {
+pub(super) fn is_passing(code: ResultCode) -> bool {
     matches!(
         code,
         ResultCode::Busy
@@ -100,6 +100,11 @@ fn is_passing(code: ResultCode) -> bool {
             | ResultCode::AdminLimitExceeded
             | ResultCode::Other(80)
     )
+}
+
+/// Whether a password is taken for nothing but to change it.
+pub(super) fn must_be_changed(answer: &LdapResult) -> bool {
+    Policy::of(answer).error == Some(Defect::MustChange)
 }
 
 fn who(config: &LdapConfig) -> String {

@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("ldap", &["directory", "telemetry", "secret"]),
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
     ("service", &["scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
-    ("auth", &["clock", "directory", "secret", "telemetry"]),
+    ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
     ("http", &["scim", "service", "auth", "limit", "telemetry"]),
     ("admin", &["http", "telemetry"]),

@@ -33,6 +33,7 @@ mod lists;
 mod members;
 mod names;
 mod oauth;
+mod oauth_code;
 mod passwords;
 mod patch;
 mod posix;

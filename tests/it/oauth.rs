@@ -85,7 +85,7 @@ async fn get(gateway: &Gateway, path: &str) -> Value {
 fn claims(differing: &Value) -> Value {
     let now = jiff::Timestamp::now().as_second();
     let mut claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "ping", "client_id": "ping", "scope": "users:write",
-        "iat": now, "exp": now + 60, "jti": "1" });
+        "iat": now, "exp": now + 60, "jti": "0f3c9b52-5d4e-4b7a-9a8e-1d2c3b4a5968" });
     for (name, value) in differing.as_object().unwrap() {
         claims[name] = value.clone();
     }

@@ -7,10 +7,8 @@ use jiff::Timestamp;
 
 use super::AuthorizationServer;
 use super::keys::ACCESS_TOKEN;
-use crate::auth::{AuthScheme, Presented, Principal, Rejection, SchemeOutcome, Scope, Scopes};
-
-/// Replicas' clocks may differ by so many seconds.
-const LEEWAY: i64 = 30;
+use super::server::LEEWAY;
+use crate::auth::{AuthScheme, Presented, Principal, Rejection, SchemeOutcome, Scopes};
 
 /// Accepts what the authorization server granted.
 #[derive(Debug)]
@@ -40,18 +38,16 @@ impl AuthScheme for AccessTokens {
         if claims.iat.saturating_sub(LEEWAY) > now {
             return SchemeOutcome::Rejected(Rejection::Unknown);
         }
-        if claims.cnf.is_some_and(|confirmation| !confirmation.allows(presented.certificate)) {
+        if self.0.is_revoked(&claims) {
+            return SchemeOutcome::Rejected(Rejection::Unknown);
+        }
+        if claims.cnf.as_ref().is_some_and(|confirmation| !confirmation.allows(presented.certificate)) {
             return SchemeOutcome::Rejected(Rejection::OtherCertificate);
         }
         let Some((client, allowed)) = self.0.scopes_of(&claims.client_id) else {
             return SchemeOutcome::Rejected(Rejection::Unknown);
         };
-        let scopes: Scopes = claims
-            .scope
-            .split(' ')
-            .filter_map(|word| word.parse().ok())
-            .filter(|scope: &Scope| allowed.contains(*scope))
-            .collect();
+        let scopes = Scopes::of_words(&claims.scope).intersection(allowed);
         SchemeOutcome::Accepted(Principal { client, scopes })
     }
 }

@@ -4,21 +4,30 @@ use std::path::Path;
 
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::OAuthConfig;
+use super::seal::{Purpose, Seal};
 
 /// The media type of access tokens in a header (RFC 9068 section 2.1).
 pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 
-/// A key file cannot be used.
+/// A file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{key}: {path}: {reason}")]
 pub struct UnusableKey {
     key: &'static str,
     path: String,
     reason: String,
+}
+
+impl UnusableKey {
+    pub(super) fn new(key: &'static str, path: &Path, reason: String) -> Self {
+        Self { key, path: path.display().to_string(), reason }
+    }
 }
 
 /// One key, public part and all.
@@ -28,6 +37,7 @@ struct Key {
     signing: EncodingKey,
     checking: DecodingKey,
     public: Jwk,
+    seal: Seal,
 }
 
 /// The keys, the one that signs first.
@@ -64,6 +74,16 @@ impl Keys {
         jsonwebtoken::encode(&header, claims, signing)
     }
 
+    /// Seals by the key that signs; `None` if it could not be sealed.
+    pub(super) fn seal(&self, purpose: Purpose, content: &impl Serialize) -> Option<String> {
+        self.current.seal.seal(purpose, content)
+    }
+
+    /// Opens what one of these keys sealed.
+    pub(super) fn open<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
+        self.all().find_map(|key| key.seal.open(purpose, text))
+    }
+
     /// The claims of a token that one of these keys signed, by the algorithm of that key and no other; its life is not looked at.
     pub(super) fn check<T: DeserializeOwned + Clone>(
         &self,
@@ -85,7 +105,7 @@ impl Keys {
 
 impl Key {
     fn load(key: &'static str, path: &Path) -> Result<Self, UnusableKey> {
-        let unusable = |reason: String| UnusableKey { key, path: path.display().to_string(), reason };
+        let unusable = |reason: String| UnusableKey::new(key, path, reason);
         let pem = zeroize::Zeroizing::new(std::fs::read(path).map_err(|error| {
             unusable(format!("{error}; `openssl genpkey -algorithm ed25519 -out {}` makes one", path.display()))
         })?);
@@ -99,6 +119,8 @@ impl Key {
         public.common.key_id = Some(id.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         let checking = DecodingKey::from_jwk(&public).map_err(|_| kinds())?;
-        Ok(Self { id, algorithm, signing, checking, public })
+        let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| kinds())?;
+        let seal = Seal::derived(private.secret_der()).ok_or_else(kinds)?;
+        Ok(Self { id, algorithm, signing, checking, public, seal })
     }
 }

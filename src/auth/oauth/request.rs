@@ -1,4 +1,5 @@
-//! A request for a token (RFC 6749 sections 2.3.1 and 4.4.2).
+//! Requests of clients to the token endpoint (RFC 6749 sections 2.3.1, 4.1.3, 4.4.2 and 6) and the revocation endpoint (RFC 7009
+//! section 2.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,27 +9,55 @@ use zeroize::Zeroizing;
 
 use super::OAuthError;
 
-/// What a client sends, its secret included.
-pub struct TokenRequest {
-    pub(super) client_id: String,
-    pub(super) client_secret: Zeroizing<String>,
-    /// Whether the secret came in the Authorization header.
+/// A client's id and secret.
+pub(super) struct ClientCredentials {
+    pub(super) id: String,
+    pub(super) secret: Zeroizing<String>,
+    /// Whether they came in the Authorization header.
     pub(super) basic: bool,
+}
+
+/// What a token is asked for by.
+pub(super) enum Grant {
+    /// The client's own secret.
+    ClientCredentials,
+    /// A code that a person's consent gave.
+    AuthorizationCode { code: Zeroizing<String>, redirect_uri: Option<String>, verifier: Option<Zeroizing<String>> },
+    /// What came with an earlier token.
+    RefreshToken(Zeroizing<String>),
+}
+
+/// A request for a token.
+pub struct TokenRequest {
+    pub(super) client: ClientCredentials,
+    pub(super) grant: Grant,
     pub(super) scope: Option<String>,
+}
+
+/// A request to revoke one.
+pub struct RevocationRequest {
+    pub(super) client: ClientCredentials,
+    pub(super) token: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenRequest").field("client_id", &self.client_id).field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("TokenRequest").field("client_id", &self.client.id).field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 
-impl TokenRequest {
-    /// Reads a request from its headers and its form.
-    ///
-    /// # Errors
-    /// What section 5.2 has for it.
-    pub fn parse(headers: &HeaderMap, form: &[u8]) -> Result<Self, OAuthError> {
+impl std::fmt::Debug for RevocationRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RevocationRequest").field("client_id", &self.client.id).finish_non_exhaustive()
+    }
+}
+
+/// The parameters of a form or a query.
+pub(super) struct Parameters(Vec<(String, Zeroizing<String>)>);
+
+impl Parameters {
+    /// Reads them. None may be there twice (RFC 6749 section 3.1 and 3.2).
+    pub(super) fn parse(form: &[u8]) -> Result<Self, OAuthError> {
         let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(form) {
             if parameters.iter().any(|(present, _)| *present == name) {
@@ -36,15 +65,27 @@ impl TokenRequest {
             }
             parameters.push((name.into_owned(), Zeroizing::new(value.into_owned())));
         }
-        // RFC 6749 section 3.2: a parameter without a value is none.
-        let mut take = |wanted: &str| {
-            let at = parameters.iter().position(|(name, value)| name == wanted && !value.is_empty())?;
-            Some(parameters.swap_remove(at).1)
-        };
-        let (id, secret) = (take("client_id"), take("client_secret"));
+        Ok(Self(parameters))
+    }
+
+    /// One that has a value: without a value it is none (RFC 6749 section 3.1).
+    pub(super) fn take(&mut self, wanted: &str) -> Option<Zeroizing<String>> {
+        let at = self.0.iter().position(|(name, value)| name == wanted && !value.is_empty())?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// One that is no secret.
+    pub(super) fn text(&mut self, wanted: &str) -> Option<String> {
+        self.take(wanted).map(|value| value.to_string())
+    }
+}
+
+impl ClientCredentials {
+    fn parse(headers: &HeaderMap, form: &mut Parameters) -> Result<Self, OAuthError> {
+        let (id, secret) = (form.take("client_id"), form.take("client_secret"));
         let header = basic(headers)?;
         let basic = header.is_some();
-        let (client_id, client_secret) = match (header, secret) {
+        let (id, secret) = match (header, secret) {
             (Some(_), Some(_)) => {
                 return Err(OAuthError::InvalidRequest("The secret is sent twice: in the Authorization header and in the form."));
             }
@@ -57,12 +98,44 @@ impl TokenRequest {
             (None, Some(secret)) => (id.map(|id| id.to_string()).unwrap_or_default(), secret),
             (None, None) => return Err(OAuthError::InvalidClient { basic: true }),
         };
-        match take("grant_type").as_deref().map(String::as_str) {
-            Some("client_credentials") => {}
+        Ok(Self { id, secret, basic })
+    }
+}
+
+impl TokenRequest {
+    /// Reads a request from its headers and its form.
+    ///
+    /// # Errors
+    /// What section 5.2 has for it.
+    pub fn parse(headers: &HeaderMap, form: &[u8]) -> Result<Self, OAuthError> {
+        let mut form = Parameters::parse(form)?;
+        let client = ClientCredentials::parse(headers, &mut form)?;
+        let grant = match form.take("grant_type").as_deref().map(String::as_str) {
+            Some("client_credentials") => Grant::ClientCredentials,
+            Some("authorization_code") => Grant::AuthorizationCode {
+                code: form.take("code").ok_or(OAuthError::InvalidRequest("code is missing."))?,
+                redirect_uri: form.text("redirect_uri"),
+                verifier: form.take("code_verifier"),
+            },
+            Some("refresh_token") => {
+                Grant::RefreshToken(form.take("refresh_token").ok_or(OAuthError::InvalidRequest("refresh_token is missing."))?)
+            }
             Some(_) => return Err(OAuthError::UnsupportedGrantType),
-            None => return Err(OAuthError::InvalidRequest("grant_type is missing; it must be client_credentials.")),
-        }
-        Ok(Self { client_id, client_secret, basic, scope: take("scope").map(|scope| scope.to_string()) })
+            None => return Err(OAuthError::InvalidRequest("grant_type is missing.")),
+        };
+        Ok(Self { client, grant, scope: form.text("scope") })
+    }
+}
+
+impl RevocationRequest {
+    /// Reads a request from its headers and its form. `token_type_hint` is not needed to know what a token is.
+    ///
+    /// # Errors
+    /// What section 2.2.1 has for it.
+    pub fn parse(headers: &HeaderMap, form: &[u8]) -> Result<Self, OAuthError> {
+        let mut form = Parameters::parse(form)?;
+        let client = ClientCredentials::parse(headers, &mut form)?;
+        Ok(Self { client, token: form.take("token").ok_or(OAuthError::InvalidRequest("token is missing."))? })
     }
 }
 
@@ -95,7 +168,7 @@ mod tests {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
         TokenRequest::parse(&headers, form.as_bytes())
-            .map(|request| (request.client_id, request.client_secret.to_string(), request.scope))
+            .map(|request| (request.client.id, request.client.secret.to_string(), request.scope))
     }
 
     fn encoded(text: &str) -> String {
@@ -123,6 +196,8 @@ mod tests {
             (Some("Bearer x"), "grant_type=client_credentials"),
             (Some("Basic !"), "grant_type=client_credentials"),
             (Some("Basic cGluZw=="), "grant_type=client_credentials"),
+            (Some(&*ping), "grant_type=authorization_code"),
+            (Some(&*ping), "grant_type=refresh_token&refresh_token="),
         ] {
             assert!(matches!(parse(header, form), Err(OAuthError::InvalidRequest(_))), "{header:?} {form}");
         }

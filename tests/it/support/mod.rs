@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub(crate) use certificate::make as make_certificate;
 pub(crate) use client::{Answer, Client, Tls, patch_body};
-pub(crate) use directory::{Directory, Entry};
+pub(crate) use directory::{Directory, Entry, USER_PASSWORD};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
 pub(crate) use issuer::{Health, Issuer, SigningKey};
 pub(crate) use link::{Fault, Link, Message};

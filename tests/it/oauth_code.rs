@@ -1,0 +1,548 @@
+//! Tokens by an administrator's consent: codes, refresh tokens, and what is revoked.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::{Response, redirect};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::support::{Directory, Fixture, Gateway, GatewayOptions, Slapd, SlapdOptions, USER_PASSWORD};
+
+const ISSUER: &str = "https://scim.example.com";
+const CALLBACK: &str = "https://client.example.com/callback?app=1";
+const SECRET: &str = "scimgate_secret";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// A client's view of a gateway, and the browser of somebody it sends there.
+struct Flow<'a> {
+    gateway: &'a Gateway,
+    http: reqwest::Client,
+}
+
+/// A page that was shown: its form, and what the browser keeps.
+struct Page {
+    status: u16,
+    text: String,
+    form: String,
+    cookie: String,
+}
+
+struct Keys(TempDir);
+
+impl Keys {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made =
+            Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(folder.path().join("key")).output();
+        assert!(made.unwrap().status.success());
+        Self(folder)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// With clients: `okta` does without PKCE, `modern` does not, `ping` asks nobody.
+    fn options(&self, more: &str) -> GatewayOptions {
+        let hash = Sha256::digest(SECRET).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let client =
+            |id: &str, more: &str| format!("[[auth.oauth.clients]]\nid = \"{id}\"\nsecret_hash = \"sha256:{hash}\"\n{more}\n");
+        GatewayOptions::default().set("server.public_url", ISSUER).lines(&format!(
+            "[auth.oauth]\nsigning_key = {:?}\nadministrators = \"cn=admins,ou=groups,dc=example,dc=com\"\n{more}\n{}{}{}",
+            self.at("key"),
+            client("okta", &format!("redirect_uris = [\"{CALLBACK}\"]\npkce = false\nscopes = [\"users:write\"]")),
+            client("modern", "redirect_uris = [\"http://127.0.0.1:1/a\", \"http://127.0.0.1:1/b\"]"),
+            client("ping", ""),
+        ))
+    }
+}
+
+/// Ana is an administrator, Bob is not; both have the same password.
+async fn directory() -> Directory {
+    let directory: Directory = Slapd::start(&SlapdOptions::default()).into();
+    directory.add_users(["ana".to_owned(), "bob".to_owned()]).await;
+    for name in ["ana", "bob"] {
+        directory.set_password(&directory.user_dn(name)).await;
+    }
+    directory.add_group("admins", &["ana"]).await;
+    directory
+}
+
+async fn started(keys: &Keys, more: &str) -> Fixture {
+    Fixture::before(directory().await, keys.options(more)).await
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+impl<'a> Flow<'a> {
+    fn new(gateway: &'a Gateway) -> Self {
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(redirect::Policy::none()).build().unwrap();
+        Self { gateway, http }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.gateway.address())
+    }
+
+    async fn authorize(&self, parameters: &[(&str, &str)]) -> Response {
+        self.http.get(self.url(&format!("/oauth2/authorize?{}", form(parameters)))).send().await.unwrap()
+    }
+
+    async fn page(&self, parameters: &[(&str, &str)]) -> Page {
+        Page::of(self.authorize(parameters).await).await
+    }
+
+    async fn okta(&self) -> Page {
+        self.page(&[("response_type", "code"), ("client_id", "okta"), ("state", "s &?é"), ("redirect_uri", CALLBACK)]).await
+    }
+
+    async fn send(&self, page: &Page, fields: &[(&str, &str)]) -> Response {
+        let fields: Vec<_> = [("form", &*page.form)].into_iter().chain(fields.iter().copied()).collect();
+        self.post_form("/oauth2/authorize", &fields).header("cookie", &page.cookie).send().await.unwrap()
+    }
+
+    /// Signs in and consents.
+    async fn allow(&self, page: &Page, name: &str, password: &str) -> Response {
+        self.send(page, &[("answer", "allow"), ("username", name), ("password", password)]).await
+    }
+
+    fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        self.http.post(self.url(path)).header("content-type", "application/x-www-form-urlencoded").body(form(fields))
+    }
+
+    /// What a client is answered.
+    async fn ask(&self, path: &str, client: &str, fields: &[(&str, &str)], status: u16) -> Value {
+        let answer = self.post_form(path, fields).basic_auth(client, Some(SECRET)).send().await.unwrap();
+        let headers = answer.headers().clone();
+        let (found, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(found, status, "{text}");
+        assert_eq!(headers["cache-control"], "no-store");
+        assert!(text.is_empty() || headers["pragma"] == "no-cache");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    }
+
+    async fn exchange(&self, code: &str, status: u16) -> Value {
+        let fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
+        self.ask("/oauth2/token", "okta", &fields, status).await
+    }
+
+    async fn refresh(&self, token: &str, status: u16) -> Value {
+        self.ask("/oauth2/token", "okta", &[("grant_type", "refresh_token"), ("refresh_token", token)], status).await
+    }
+
+    async fn revoke(&self, client: &str, token: &str, status: u16) -> Value {
+        self.ask("/oauth2/revoke", client, &[("token", token)], status).await
+    }
+
+    /// A code for Okta by Ana's consent.
+    async fn code(&self) -> String {
+        parameter(&self.allow(&self.okta().await, "ana@example.com", USER_PASSWORD).await, "code")
+    }
+
+    async fn works(&self, tokens: &Value) -> bool {
+        let token = tokens["access_token"].as_str().unwrap();
+        let answer = self.gateway.client(token).get("/Users").await;
+        assert!(answer.status == 200 || answer.status == 401, "{}", answer.status);
+        answer.status == 200
+    }
+}
+
+impl Page {
+    async fn of(answer: Response) -> Self {
+        let headers = answer.headers();
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        assert_eq!(header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        let policy = header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'sha256-") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        let cookie = header("set-cookie");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        let form =
+            text.split_once("name=\"form\" value=\"").and_then(|(_, rest)| rest.split_once('"')).unwrap_or_default().0.to_owned();
+        assert_eq!(cookie.is_empty(), form.is_empty());
+        if !cookie.is_empty() {
+            for word in ["__Host-", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+                assert!(cookie.contains(word), "{cookie}");
+            }
+        }
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        Self { status, text, form, cookie }
+    }
+}
+
+#[track_caller]
+fn location(answer: &Response) -> url::Url {
+    assert_eq!(answer.status().as_u16(), 303);
+    assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
+    answer.headers()["location"].to_str().unwrap().parse().unwrap()
+}
+
+#[track_caller]
+fn parameter(answer: &Response, name: &str) -> String {
+    let location = location(answer);
+    let mut found = location.query_pairs().filter(|(key, _)| key == name);
+    let value = found.next().unwrap_or_else(|| panic!("no {name} in {location}")).1.into_owned();
+    assert!(found.next().is_none(), "{name} twice in {location}");
+    value
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("no {key}"))
+}
+
+#[tokio::test]
+async fn an_administrator_lets_a_client_in_which_then_works_by_itself() {
+    let keys = Keys::new();
+    let Fixture { gateway, directory, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+
+    let page = flow.okta().await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text.contains("<strong>okta</strong>") && page.text.contains("remove users") && !page.text.contains("groups</li>")
+    );
+    let answer = flow.allow(&page, " ANA@example.com ", USER_PASSWORD).await;
+
+    let to = location(&answer);
+    assert!(to.as_str().starts_with(&format!("{CALLBACK}&")), "{to}");
+    assert_eq!((parameter(&answer, "state").as_str(), parameter(&answer, "iss").as_str()), ("s &?é", ISSUER));
+    let tokens = flow.exchange(&parameter(&answer, "code"), 200).await;
+    assert_eq!(
+        (&tokens["token_type"], &tokens["expires_in"], &tokens["scope"]),
+        (&json!("Bearer"), &json!(3600), &json!("users:write"))
+    );
+    assert!(flow.works(&tokens).await);
+    gateway.client(text(&tokens, "access_token")).get("/Groups").await.error(403, "");
+
+    let refreshed = flow.refresh(text(&tokens, "refresh_token"), 200).await;
+    assert!(refreshed.get("refresh_token").is_none() && flow.works(&refreshed).await);
+    assert_ne!(refreshed["access_token"], tokens["access_token"]);
+    let narrower = [("grant_type", "refresh_token"), ("refresh_token", text(&tokens, "refresh_token")), ("scope", "users:read")];
+    assert_eq!(flow.ask("/oauth2/token", "okta", &narrower, 200).await["scope"], "users:read");
+    // Renamed, she is the same person.
+    directory.rename(&directory.user_dn("ana"), "uid=anna@example.com").await;
+    flow.refresh(text(&tokens, "refresh_token"), 200).await;
+    // A refresh token is no access token.
+    gateway.client(text(&tokens, "refresh_token")).get("/Users").await.error(401, "");
+    let log = gateway.log().iter().map(Value::to_string).collect::<String>();
+    assert!(log.contains("an administrator has signed in"));
+    for secret in [USER_PASSWORD, text(&tokens, "refresh_token"), SECRET] {
+        assert!(!log.contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_administrator_or_has_another_password_is_answered_alike() {
+    let keys = Keys::new();
+    let Fixture { gateway, directory, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let asked = async |name: &str, password: &str, status: u16| {
+        let page = Page::of(flow.allow(&flow.okta().await, name, password).await).await;
+        assert_eq!(page.status, status, "{name}");
+        page.text.replace(&page.form, "")
+    };
+
+    let wrong = asked("ana@example.com", "guessed", 403).await;
+    for (name, password) in
+        [("bob@example.com", USER_PASSWORD), ("nobody@example.com", "guessed"), ("*", USER_PASSWORD), ("ana@example.com", "a\0b")]
+    {
+        assert_eq!(asked(name, password, 403).await, wrong, "{name}");
+    }
+    for (name, password) in [("ana@example.com", ""), ("", "x"), (" ", "x")] {
+        assert!(asked(name, password, 400).await.contains("Enter both"));
+    }
+    // Ana's account is not one of those that a password opens, whatever is typed.
+    directory.set(&directory.user_dn("ana"), "pwdAccountLockedTime", "000001010000Z").await;
+    assert_eq!(asked("ana@example.com", USER_PASSWORD, 403).await, wrong);
+    assert!(!gateway.log().iter().any(|line| line.to_string().contains("guessed")));
+}
+
+#[tokio::test]
+async fn an_account_is_tried_a_few_times_and_then_left_alone() {
+    let keys = Keys::new();
+    let Fixture { gateway, directory, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let page = flow.okta().await;
+
+    let statuses = futures_util::future::join_all((0..8).map(|_| flow.allow(&page, "ana@example.com", "guessed"))).await;
+    let mut statuses: Vec<u16> = statuses.iter().map(|answer| answer.status().as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [403, 403, 403, 403, 429, 429, 429, 429]);
+    let right = flow.allow(&page, "ana@example.com", USER_PASSWORD).await;
+    assert_eq!((right.status().as_u16(), &right.headers()["retry-after"]), (429, &"900".parse().unwrap()));
+    // The directory has not locked her.
+    assert!(directory.signs_in(&directory.user_dn("ana")).await);
+    for _ in 0..5 {
+        flow.allow(&page, "nobody", "guessed").await;
+    }
+    assert_eq!(flow.allow(&page, "Nobody", "guessed").await.status().as_u16(), 429);
+}
+
+#[tokio::test]
+async fn groups_in_groups_count_where_they_are_switched_on() {
+    let keys = Keys::new();
+    let directory = directory().await;
+    directory.add_group("inner", &["bob"]).await;
+    directory.push(&directory.group_dn("admins"), "member", &directory.group_dn("inner")).await;
+    for (nested, status) in [("false", 403), ("true", 303)] {
+        let gateway = Gateway::before(&directory, keys.options("").set("groups.nested", nested)).await;
+        gateway.ready().await;
+        let flow = Flow::new(&gateway);
+        assert_eq!(flow.allow(&flow.okta().await, "bob@example.com", USER_PASSWORD).await.status().as_u16(), status);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_of_anybody_goes_nowhere_or_back() {
+    let keys = Keys::new();
+    let Fixture { gateway, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let code = ("response_type", "code");
+    let okta = [code, ("client_id", "okta"), ("state", "1")];
+
+    for parameters in [
+        vec![code],
+        vec![code, ("client_id", "nobody"), ("redirect_uri", CALLBACK)],
+        vec![code, ("client_id", "ping"), ("redirect_uri", CALLBACK)],
+        vec![code, ("client_id", "modern")],
+        vec![code, ("client_id", "okta"), ("redirect_uri", "https://client.example.com/callback")],
+        vec![code, ("client_id", "okta"), ("redirect_uri", "https://CLIENT.example.com/callback?app=1")],
+        vec![code, ("client_id", "okta"), ("redirect_uri", "https://evil.example.com/\"><script>")],
+        vec![code, ("client_id", "okta"), ("redirect_uri", CALLBACK), ("client_id", "okta")],
+        vec![code, ("client_id", "okta"), ("padding", &"x".repeat(7000))],
+    ] {
+        let page = Page::of(flow.authorize(&parameters).await).await;
+        assert_eq!((page.status, page.form.as_str()), (400, ""), "{parameters:?}");
+        assert!(!page.text.contains("<script") && !page.text.contains("evil"));
+    }
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
+    let modern = [code, ("client_id", "modern"), ("redirect_uri", "http://127.0.0.1:1/b")];
+    for (base, more, error) in [
+        (&okta[1..], vec![], "invalid_request"),
+        (&okta[1..], vec![("response_type", "token")], "unsupported_response_type"),
+        (&okta, vec![("scope", "groups:write")], "invalid_scope"),
+        (&okta, vec![("response_mode", "fragment")], "invalid_request"),
+        (&okta, vec![("request", "x")], "request_not_supported"),
+        (&okta, vec![("code_challenge", &*challenge)], "invalid_request"),
+        (&okta, vec![("code_challenge", &*challenge), ("code_challenge_method", "plain")], "invalid_request"),
+        (&okta, vec![("code_challenge", "short"), ("code_challenge_method", "S256")], "invalid_request"),
+        (&modern, vec![], "invalid_request"),
+    ] {
+        let parameters: Vec<_> = base.iter().chain(&more).copied().collect();
+        let answer = flow.authorize(&parameters).await;
+        assert_eq!(parameter(&answer, "error"), error, "{parameters:?}");
+        assert_eq!(parameter(&answer, "iss"), ISSUER);
+        assert_eq!(
+            location(&answer).query_pairs().any(|(name, value)| name == "state" && value == "1"),
+            base[0].0 != "response_type" || base.len() == 3 && base[1].1 == "okta"
+        );
+    }
+    let denied = flow.send(&flow.okta().await, &[("answer", "deny")]).await;
+    assert_eq!((parameter(&denied, "error"), parameter(&denied, "state")), ("access_denied".to_owned(), "s &?é".to_owned()));
+}
+
+#[tokio::test]
+async fn a_form_is_taken_from_the_browser_it_was_shown_in() {
+    let keys = Keys::new();
+    let Fixture { gateway, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let (page, other) = (flow.okta().await, flow.okta().await);
+    let fields = [("answer", "allow"), ("username", "ana@example.com"), ("password", USER_PASSWORD)];
+    let send = |form: &str, cookie: &str| {
+        let fields: Vec<_> = [("form", form)].into_iter().chain(fields).collect();
+        flow.post_form("/oauth2/authorize", &fields).header("cookie", cookie)
+    };
+
+    for (form, cookie) in
+        [(&*page.form, ""), (&*page.form, &*other.cookie), (&*flow.code().await, &*page.cookie), ("", &*page.cookie)]
+    {
+        let refused = Page::of(send(form, cookie).send().await.unwrap()).await;
+        assert_eq!((refused.status, refused.form.as_str()), (400, ""));
+    }
+    let from_elsewhere = send(&page.form, &page.cookie).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(from_elsewhere.status().as_u16(), 403);
+    // Two windows of one browser both work.
+    let second =
+        flow.http.get(flow.url(&format!("/oauth2/authorize?{}", form(&[("response_type", "code"), ("client_id", "okta")]))));
+    let second = Page::of(second.header("cookie", &page.cookie).send().await.unwrap()).await;
+    assert_eq!(second.cookie, page.cookie);
+    for page in [page, second] {
+        assert_eq!(flow.send(&page, &fields).await.status().as_u16(), 303);
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_good_once_for_its_client_its_address_and_its_verifier() {
+    let keys = Keys::new();
+    let Fixture { gateway, directory, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
+    let uri = ("redirect_uri", "http://127.0.0.1:1/b");
+    let modern = async || {
+        let asked = [
+            ("response_type", "code"),
+            ("client_id", "modern"),
+            uri,
+            ("code_challenge", &*challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        parameter(&flow.allow(&flow.page(&asked).await, "ana@example.com", USER_PASSWORD).await, "code")
+    };
+    let ask = async |client: &str, code: &str, more: &[(&str, &str)], status: u16| {
+        let fields: Vec<_> =
+            [("grant_type", "authorization_code"), ("code", code)].into_iter().chain(more.iter().copied()).collect();
+        flow.ask("/oauth2/token", client, &fields, status).await
+    };
+    let verifier = ("code_verifier", VERIFIER);
+
+    // Another replica takes the code as well.
+    let replica = Gateway::before(directory, keys.options("")).await;
+    replica.ready().await;
+    let fields = [("grant_type", "authorization_code"), ("code", &*modern().await), uri, verifier];
+    assert_eq!(Flow::new(&replica).ask("/oauth2/token", "modern", &fields, 200).await["scope"], "users:write groups:write bulk");
+
+    for more in [
+        vec![uri],
+        vec![verifier],
+        vec![uri, ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXx")],
+        vec![("redirect_uri", "http://127.0.0.1:1/a"), verifier],
+    ] {
+        let code = modern().await;
+        assert_eq!(ask("modern", &code, &more, 400).await["error"], "invalid_grant", "{more:?}");
+    }
+    let code = modern().await;
+    assert_eq!(ask("okta", &code, &[uri, verifier], 400).await["error"], "invalid_grant");
+    let tokens = ask("modern", &code, &[uri, verifier], 200).await;
+    assert!(flow.works(&tokens).await);
+    // PKCE that nobody began with.
+    let plain = flow.code().await;
+    assert_eq!(ask("okta", &plain, &[("redirect_uri", CALLBACK), verifier], 400).await["error"], "invalid_grant");
+    // Used again, it takes with it what it gave.
+    assert_eq!(ask("modern", &code, &[uri, verifier], 400).await["error"], "invalid_grant");
+    assert!(!flow.works(&tokens).await);
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", text(&tokens, "refresh_token"))];
+    assert_eq!(flow.ask("/oauth2/token", "modern", &refresh, 400).await["error"], "invalid_grant");
+
+    for (client, fields) in [
+        ("okta", [("grant_type", "client_credentials"), ("scope", "")]),
+        ("ping", [("grant_type", "refresh_token"), ("refresh_token", "x")]),
+    ] {
+        assert_eq!(flow.ask("/oauth2/token", client, &fields, 400).await["error"], "unauthorized_client");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_does_not_stand_for_the_consent_of_a_person() {
+    let keys = Keys::new();
+    let directory = directory().await;
+    let gateway = Gateway::before(&directory, keys.options("").set("auth.basic", "true")).await;
+    gateway.ready().await;
+    let flow = Flow::new(&gateway);
+    for (client, status) in [("ping", 200), ("okta", 401)] {
+        let asked = flow.http.get(flow.url("/scim/v2/Users")).basic_auth(client, Some(SECRET)).send().await.unwrap();
+        assert_eq!(asked.status().as_u16(), status, "{client}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_asks_whether_the_person_still_is_an_administrator() {
+    let keys = Keys::new();
+    let Fixture { gateway, directory, .. } = &mut started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let tokens = flow.exchange(&flow.code().await, 200).await;
+    let refresh = text(&tokens, "refresh_token");
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    assert_eq!(flow.ask("/oauth2/token", "modern", &fields, 400).await["error"], "invalid_grant");
+    assert_eq!(flow.refresh(&format!("{refresh}A"), 400).await["error"], "invalid_grant");
+
+    let ana = directory.user_dn("ana");
+    directory.set(&ana, "pwdAccountLockedTime", "000001010000Z").await;
+    assert_eq!(flow.refresh(refresh, 400).await["error"], "invalid_grant");
+    directory.set(&ana, "userPassword", "another").await;
+    flow.refresh(refresh, 200).await;
+    directory.set(&directory.group_dn("admins"), "member", &directory.user_dn("bob")).await;
+    assert_eq!(flow.refresh(refresh, 400).await["error"], "invalid_grant");
+    directory.push(&directory.group_dn("admins"), "member", &ana).await;
+    directory.kill();
+    assert_eq!(flow.refresh(refresh, 503).await["error"], "temporarily_unavailable");
+    directory.restart();
+    gateway.ready().await;
+    flow.refresh(refresh, 200).await;
+    // Another person of the same name is another person.
+    directory.remove(&ana).await;
+    directory.add_users(["ana".to_owned()]).await;
+    directory.push(&directory.group_dn("admins"), "member", &ana).await;
+    assert_eq!(flow.refresh(refresh, 400).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn what_is_revoked_stays_so_and_every_gateway_hears_of_it() {
+    let keys = Keys::new();
+    let file = format!("revocations = {:?}", keys.at("revoked"));
+    let Fixture { gateway, directory, .. } = &started(&keys, &file).await;
+    let flow = Flow::new(gateway);
+    let (first, second) = (flow.exchange(&flow.code().await, 200).await, flow.exchange(&flow.code().await, 200).await);
+    let replica = Gateway::before(directory, keys.options(&file)).await;
+    replica.ready().await;
+    let elsewhere = Flow::new(&replica);
+
+    // Nothing to revoke, and another client's.
+    flow.revoke("okta", "made up", 200).await;
+    assert_eq!(flow.revoke("ping", text(&first, "refresh_token"), 400).await["error"], "invalid_grant");
+    assert_eq!(flow.revoke("ping", text(&first, "access_token"), 400).await["error"], "invalid_grant");
+    assert!(flow.works(&first).await);
+    let nobody = flow.post_form("/oauth2/revoke", &[("token", "x")]).basic_auth("okta", Some("x")).send().await.unwrap();
+    assert_eq!(nobody.status().as_u16(), 401);
+
+    // An access token alone; the refresh token brings another.
+    flow.revoke("okta", text(&first, "access_token"), 200).await;
+    assert!(!flow.works(&first).await);
+    let again = flow.refresh(text(&first, "refresh_token"), 200).await;
+    assert!(flow.works(&again).await);
+    // The refresh token, with what came of it.
+    flow.revoke("okta", text(&first, "refresh_token"), 200).await;
+    assert_eq!(flow.refresh(text(&first, "refresh_token"), 400).await["error"], "invalid_grant");
+    assert!(!flow.works(&again).await && flow.works(&second).await);
+    crate::support::until("the replica has read it", async || !elsewhere.works(&again).await).await;
+    assert!(!elsewhere.works(&first).await && elsewhere.works(&second).await);
+
+    let later = Gateway::before(directory, keys.options(&file)).await;
+    later.ready().await;
+    assert!(!Flow::new(&later).works(&again).await && Flow::new(&later).works(&second).await);
+    is_secret(&keys.at("revoked"));
+}
+
+fn is_secret(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn all_of_it_is_published() {
+    let keys = Keys::new();
+    let Fixture { gateway, .. } = &started(&keys, "").await;
+    let flow = Flow::new(gateway);
+    let published = flow.http.get(flow.url("/.well-known/oauth-authorization-server")).send().await.unwrap();
+    let published: Value = published.json().await.unwrap();
+    for (name, value) in [
+        ("authorization_endpoint", json!(format!("{ISSUER}/oauth2/authorize"))),
+        ("revocation_endpoint", json!(format!("{ISSUER}/oauth2/revoke"))),
+        ("grant_types_supported", json!(["client_credentials", "authorization_code", "refresh_token"])),
+        ("response_types_supported", json!(["code"])),
+        ("code_challenge_methods_supported", json!(["S256"])),
+        ("authorization_response_iss_parameter_supported", json!(true)),
+    ] {
+        assert_eq!(published[name], value, "{name}");
+    }
+}
