@@ -104,5 +104,6 @@ run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 run "survival" cargo test --quiet --locked --bench survival -- 300 6
 run "conformance" tests/conformance/run.sh
 run "tokens of another issuer" tests/issuer/run.sh
+run "sign-in page and OAuth clients" tests/browser/run.sh
 # On a port of its own, for a demo may be up already.
 run "demo" deploy/demo.sh --once --port $((20000 + RANDOM % 12000))

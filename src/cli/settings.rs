@@ -38,19 +38,31 @@ fn token_endpoint(config: &Config) -> Option<String> {
     config.auth.oauth.as_ref().map(|oauth| format!("{}/oauth2/token", oauth.issuer))
 }
 
-/// The clients of the authorization server.
-fn clients(config: &Config) -> Vec<&str> {
-    let mut ids: Vec<&str> = config.auth.oauth.iter().flat_map(|oauth| &oauth.clients).map(|client| &*client.id).collect();
+/// Where a client sends an administrator to, if one does.
+fn authorization_endpoint(config: &Config) -> Option<String> {
+    let oauth = config.auth.oauth.as_ref().filter(|_| !clients(config, true).is_empty())?;
+    Some(format!("{}/oauth2/authorize", oauth.issuer))
+}
+
+/// The clients of the authorization server: those that get a token by a person's consent, or those that get one for their secret.
+fn clients(config: &Config, ask_people: bool) -> Vec<&str> {
+    let clients = config.auth.oauth.iter().flat_map(|oauth| &oauth.clients);
+    let with_addresses: Vec<&str> =
+        clients.clone().filter(|client| !client.redirect_uris.is_empty()).map(|client| &*client.id).collect();
+    let mut ids: Vec<&str> = clients.map(|client| &*client.id).filter(|id| with_addresses.contains(id) == ask_people).collect();
     ids.dedup();
     ids
 }
 
 /// How Ping may sign in: with a key that it sends, or with a token that it asks for.
 fn methods(config: &Config) -> &'static str {
-    match (config.auth.api_keys.is_empty(), config.auth.oauth.is_some()) {
+    match (config.auth.api_keys.is_empty(), !clients(config, false).is_empty()) {
         (false, false) => "OAuth 2 Bearer Token",
-        (true, false) if config.auth.issuers.is_empty() => "a client certificate (auth.certificates)",
-        (true, false) => "OAuth 2 Client Credentials, with tokens of another authorization server (auth.issuers)",
+        (true, false) if !config.auth.issuers.is_empty() => {
+            "OAuth 2 Client Credentials, with tokens of another authorization server (auth.issuers)"
+        }
+        (true, false) if !config.auth.certificates.is_empty() => "a client certificate (auth.certificates)",
+        (true, false) => "OAuth 2 Bearer Token, with a key that is still to be made by `scimgate key new`",
         (true, true) => "OAuth 2 Client Credentials",
         (false, true) => "OAuth 2 Bearer Token (a key), or OAuth 2 Client Credentials",
     }
@@ -73,7 +85,9 @@ fn document(config: &Config) -> serde_json::Value {
         "scimVersion": "2.0",
         "authenticationMethod": methods(config),
         "tokenEndpoint": token_endpoint(config),
-        "clientIds": clients(config),
+        "clientIds": clients(config, false),
+        "authorizationEndpoint": authorization_endpoint(config),
+        "authorizationCodeClientIds": clients(config, true),
         "authTypeHeader": "Bearer",
         "apiKeys": keys,
         "userFilterExpression": "userName Eq \"%s\"",
@@ -98,7 +112,7 @@ fn sheet(config: &Config) -> String {
         keys => format!("the key of {keys}, as `scimgate key new` printed it"),
     };
     let token_endpoint = token_endpoint(config);
-    let clients = match clients(config).join(" or ") {
+    let by_secret = match clients(config, false).join(" or ") {
         none if none.is_empty() => "not used with an API key".to_owned(),
         clients => format!("{clients}, and the secret as `scimgate key new --client` printed it"),
     };
@@ -111,16 +125,39 @@ fn sheet(config: &Config) -> String {
         ("OAuth Access Token", key),
         ("Auth Type Header", "Bearer".to_owned()),
         ("Token endpoint", token_endpoint.unwrap_or_else(|| "not used with an API key".to_owned())),
-        ("Client ID and Secret", clients),
+        ("Client ID and Secret", by_secret),
         ("User Filter Expression", "userName Eq \"%s\"".to_owned()),
         ("User Identifier", "userName".to_owned()),
         ("Attribute mapping", format!("{} -> userName", user_attribute(config.mapping.user_name))),
     ];
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut out = "For Ping Identity: Integrations > Provisioning > New Connection > SCIM Outbound\n\n".to_owned();
+    table(&mut out, &rows);
+    out.push_str(&okta(config));
+    out
+}
+
+/// What Okta asks for in its OAuth 2 mode, where there is a client for it.
+fn okta(config: &Config) -> String {
+    let Some((authorize, token)) = authorization_endpoint(config).zip(token_endpoint(config)) else { return String::new() };
+    let clients = format!("{}, and the secret as `scimgate key new --client` printed it", clients(config, true).join(" or "));
+    let mut out = "\nFor Okta: Provisioning > Integration, Authentication Mode OAuth 2\n\n".to_owned();
+    table(
+        &mut out,
+        &[
+            ("SCIM connector base URL", base_url(config)),
+            ("Unique identifier field", "userName".to_owned()),
+            ("Access token endpoint URI", token),
+            ("Authorization endpoint URI", authorize),
+            ("Client ID and Secret", clients),
+        ],
+    );
+    out
+}
+
+fn table(out: &mut String, rows: &[(&str, String)]) {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     // Writing to a String cannot fail.
     for (name, value) in rows {
         let _ = writeln!(out, "  {name:width$}  {value}");
     }
-    out
 }

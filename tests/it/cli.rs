@@ -106,7 +106,36 @@ async fn settings_are_what_the_identity_provider_asks_for() {
     assert_eq!((settings["usersResource"].as_str(), settings["scimVersion"].as_str()), (Some("/Users"), Some("2.0")));
 
     let (status, sheet, _) = run(&["settings", "--config", file]);
-    assert!(status == 0 && sheet.contains("Email Address -> userName"), "{sheet}");
+    assert!(status == 0 && sheet.contains("Email Address -> userName") && !sheet.contains("Okta"), "{sheet}");
+}
+
+#[test]
+fn settings_tell_okta_where_to_send_an_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scimgate.toml");
+    let client = |id: &str, more: &str| {
+        let hash = "0".repeat(64);
+        format!("[[auth.oauth.clients]]\nid = \"{id}\"\nsecret_hash = \"sha256:{hash}\"\n{more}\n")
+    };
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://scim.example.com\"\n\
+         [directory]\nurls = [\"ldap://127.0.0.1\"]\nbind_dn = \"cn=a\"\nbind_password = \"b\"\n\
+         [users]\nbase = \"ou=people,dc=x\"\n[groups]\nbase = \"ou=groups,dc=x\"\n\
+         [auth.oauth]\nsigning_key = \"k\"\nadministrators = \"cn=admins,dc=x\"\n{}{}",
+        client("ping", ""),
+        client("okta", "redirect_uris = [\"https://client.example.com/\"]"),
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+
+    let (_, text, _) = run(&["settings", "--config", file, "--json"]);
+    let settings: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(settings["authorizationEndpoint"], "https://scim.example.com/oauth2/authorize");
+    assert_eq!((&settings["clientIds"][0], &settings["authorizationCodeClientIds"][0]), (&"ping".into(), &"okta".into()));
+    assert_eq!(settings["authenticationMethod"], "OAuth 2 Client Credentials");
+    let (_, sheet, _) = run(&["settings", "--config", file]);
+    let okta = sheet.split_once("For Okta").unwrap().1;
+    assert!(okta.contains("https://scim.example.com/oauth2/authorize") && okta.contains("okta, and the secret"), "{sheet}");
 }
 
 #[test]

@@ -150,6 +150,11 @@ impl Directory {
         }
     }
 
+    /// Text of a test, such as an address, as it is in the directory.
+    pub(crate) fn outward(&self, text: &str) -> String {
+        self.site.domain.outward(text)
+    }
+
     /// The name of a user's entry. `name` must need no escapes.
     pub(crate) fn user_dn(&self, name: &str) -> String {
         format!("{}={name}@example.com,{}", self.vendor().user_rdn(), self.site.people)
