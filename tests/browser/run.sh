@@ -49,7 +49,7 @@ install_tools() {
   done
   if [[ -z $chromium ]]; then
     need chromium-headless-shell:chromium-headless-shell
-    chromium=chromium-headless-shell
+    chromium="chromium-headless-shell"
   fi
   chromium=$(command -v "$chromium")
   python=$cache/venv/bin/python

@@ -195,6 +195,29 @@ async fn every_server_and_its_certificate_is_looked_at() {
 }
 
 #[tokio::test]
+async fn the_administrators_who_let_clients_in_are_looked_at() {
+    let entries = group_ldif("admins", ["ana".to_owned()]);
+    let slapd = SlapdOptions { entries, ..SlapdOptions::default() };
+    let client = format!("[[auth.oauth.clients]]\nid = \"ping\"\nsecret_hash = \"sha256:{}\"\n", "0".repeat(64));
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    let made = std::process::Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(&key).output();
+    assert!(made.unwrap().status.success());
+    let options = GatewayOptions::default()
+        .set("server.public_url", "https://scim.example.com")
+        .lines(&format!("[auth.oauth]\nsigning_key = {:?}\n{client}", key.display().to_string()));
+    let fixture = Fixture::with(slapd, options).await;
+    let with = |group: &str| {
+        let group = ("auth.oauth.administrators", group);
+        Report::with(&fixture.gateway.file(), &[("server.public_url", "https://scim.example.com"), group])
+    };
+
+    with("cn=admins,ou=groups,dc=example,dc=com").has("ok", &["1 members of cn=admins"]);
+    with("cn=nobody,ou=groups,dc=example,dc=com").has("problem", &["auth.oauth.administrators", "is not there"]);
+    with("ou=groups,dc=example,dc=com").has("problem", &["auth.oauth.administrators", "no members"]);
+}
+
+#[tokio::test]
 async fn secrets_that_everybody_can_read_are_found() {
     let slapd = Slapd::start(&SlapdOptions::default());
     let gateway = Gateway::start(GatewayOptions::default().tls(), &slapd.url()).await;

@@ -16,6 +16,8 @@ mod request;
 mod revocations;
 mod seal;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use access_token::AccessTokens;
 pub use authorize::{AuthorizationRequest, Declined, Unusable};

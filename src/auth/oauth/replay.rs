@@ -1,4 +1,5 @@
-//! Which authorization codes were used (RFC 6749 section 4.1.2: a code is good once).
+//! Which authorization codes were used (RFC 6749 section 4.1.2: a code is good once). Each process knows its own: of several
+//! gateways each would take a code once, in its one minute, from the client that it was made for.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -54,7 +54,8 @@ impl Revocations {
     pub(super) fn load(file: Option<PathBuf>) -> Result<Self, UnusableKey> {
         let revocations = Self { known: ArcSwap::default(), file, seen: Mutex::new(None) };
         if let Some(path) = &revocations.file {
-            let made = if path.exists() { Ok(()) } else { locked(path).and_then(|_lock| write(path, &Entries::new())) };
+            // Another one may make it at the same time.
+            let made = locked(path).and_then(|_lock| if path.exists() { Ok(()) } else { write(path, &Entries::new()) });
             made.and_then(|()| revocations.refresh(path)).map_err(|error| {
                 let remedy = "name a file in a folder that scimgate may write to, or remove what is there";
                 UnusableKey::new("auth.oauth.revocations", path, format!("{error}; {remedy}"))

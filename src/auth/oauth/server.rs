@@ -181,7 +181,8 @@ impl AuthorizationServer {
         let unknown = OAuthError::InvalidGrant("The code is not known here, has ended, or is another client's.");
         let code: Code = self.keys.open(Purpose::Code, code).ok_or(unknown)?;
         let now = self.now();
-        if code.client != *client.id || code.end <= now {
+        // Another replica may have seen it twice.
+        if code.client != *client.id || code.end <= now || self.revocations.contains(code.id) {
             return Err(unknown);
         }
         match self.used_codes.note(code.id, code.end, now) {

@@ -1,5 +1,6 @@
 //! `scimgate check`: the configuration first, then the directory, each finding with its remedy. Nothing is changed there.
 
+mod administrators;
 mod branches;
 mod files;
 mod findings;
@@ -74,6 +75,9 @@ async fn check_others(config: Config, resources: Resources, findings: &mut Findi
             let (directory, capabilities) = (&directory, &*capabilities);
             let patient = Patient { config: &ldap, directory, capabilities, mapping: &mapping };
             patient.check(inspection.as_mut(), findings).await;
+            if let Some(people) = config.auth.oauth.as_ref().and_then(|oauth| oauth.administrators.as_ref()) {
+                administrators::check(&patient, people, findings).await;
+            }
         }
         Err(error) => error.0.into_iter().for_each(|line| findings.wrong(line)),
     }
