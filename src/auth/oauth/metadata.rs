@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::server::{AuthorizationServer, with};
+use super::server::AuthorizationServer;
+use super::token::with;
 use crate::auth::Scope;
 
 impl AuthorizationServer {

@@ -18,6 +18,7 @@ mod seal;
 mod server;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use access_token::AccessTokens;
 pub use authorize::{AuthorizationRequest, Declined, Unusable};
@@ -26,4 +27,5 @@ pub use error::OAuthError;
 pub use keys::UnusableKey;
 pub use people::{Administrators, NotSignedIn, Person};
 pub use request::{RevocationRequest, TokenRequest};
-pub use server::{AuthorizationServer, Granted};
+pub use server::AuthorizationServer;
+pub use token::Granted;

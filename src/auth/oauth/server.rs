@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use uuid::Uuid;
@@ -16,73 +15,14 @@ use super::replay::{Use, UsedCodes};
 use super::request::{ClientCredentials, Grant};
 use super::revocations::Revocations;
 use super::seal::Purpose;
-use super::{OAuthClientConfig, OAuthConfig, OAuthError, RevocationRequest, TokenRequest, UnusableKey};
+use super::token::{Claims, RefreshToken};
+use super::{Granted, OAuthClientConfig, OAuthConfig, OAuthError, RevocationRequest, TokenRequest, UnusableKey};
 use crate::auth::certificate::Confirmation;
 use crate::auth::{ClientCertificate, Scope, Scopes};
 use crate::clock::Clock;
 
 /// Replicas' clocks may differ by so many seconds.
 pub(super) const LEEWAY: i64 = 30;
-
-/// What an access token says (RFC 9068 section 2.2). Times are seconds since 1970.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Claims {
-    pub(super) iss: String,
-    pub(super) aud: String,
-    /// The client itself, or the person who let it in.
-    pub(super) sub: String,
-    pub(super) client_id: String,
-    pub(super) scope: String,
-    pub(super) iat: i64,
-    pub(super) exp: i64,
-    pub(super) jti: Uuid,
-    /// The certificate that it is bound to, if the client showed one (RFC 8705 section 3).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cnf: Option<Confirmation>,
-    /// The consent it came of, with which it is revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) grant: Option<Uuid>,
-}
-
-/// What a refresh token says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct RefreshToken {
-    /// The consent: what the code was called.
-    grant: Uuid,
-    client: String,
-    person: Uuid,
-    scope: String,
-    end: i64,
-}
-
-/// A token for a client.
-pub struct Granted {
-    /// Whose it is.
-    pub client: Arc<str>,
-    token: String,
-    lifetime: Duration,
-    scopes: Scopes,
-    refresh: Option<String>,
-}
-
-impl std::fmt::Debug for Granted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Granted").field("client", &self.client).field("scopes", &self.scopes).finish_non_exhaustive()
-    }
-}
-
-impl Granted {
-    /// The body of the answer (RFC 6749 section 5.1). Clients compare `token_type` by the letter.
-    pub fn to_body(&self) -> Value {
-        let body = json!({
-            "access_token": self.token,
-            "token_type": "Bearer",
-            "expires_in": self.lifetime.as_secs(),
-            "scope": self.scopes.to_string(),
-        });
-        with(body, self.refresh.as_ref().map(|refresh| ("refresh_token", refresh.as_str().into())))
-    }
-}
 
 /// A client by all its entries.
 pub(super) struct Registered<'a> {
@@ -384,14 +324,6 @@ impl AuthorizationServer {
     pub fn jwks(&self) -> Value {
         serde_json::to_value(self.keys.public()).unwrap_or_default()
     }
-}
-
-/// An object with more members.
-pub(super) fn with(mut object: Value, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    if let Some(members) = object.as_object_mut() {
-        members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    }
-    object
 }
 
 fn signed(time: Duration) -> i64 {

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod client;
+pub(crate) mod consent;
 mod directory;
 mod gateway;
 mod issuer;
