@@ -17,9 +17,14 @@ def secret(client):
 
 
 class Callback(BaseHTTPRequestHandler):
-    """A client's page, to which a person comes back."""
+    """A client's page, to which a person comes back; where `state` asks for it, by way of another host, as some clients do."""
 
     def do_GET(self):
+        if "state=onward" in self.path:
+            self.send_response(302)
+            self.send_header("location", f"http://localhost:{urlsplit(CALLBACK).port}/at-last")
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("content-type", "text/html")
         self.end_headers()

@@ -71,6 +71,14 @@ class SignIn(unittest.TestCase):
         self.assertTrue(self.returned(page)["code"][0])
         self.assertEqual(self.complaints, [])
 
+    def test_a_client_may_send_the_person_on_to_another_host(self):
+        for answer in ["Sign in and allow", "Do not allow"]:
+            page = self.page(question={**QUESTION, "state": "onward"})
+            self.fill(page, ADMINISTRATOR, PASSWORD)
+            page.get_by_role("button", name=answer).click()
+            page.wait_for_url("http://localhost:*/at-last", wait_until="load")
+            self.assertEqual(self.complaints, [])
+
     def test_by_keyboard_alone(self):
         page = self.page()
         page.keyboard.press("Tab")

@@ -76,11 +76,11 @@ impl Gateway {
         let client = asked.client.clone();
         match field("answer").as_str() {
             "allow" => {}
-            "deny" => return (client, page::redirect(&server.denied(&asked))),
+            "deny" => return (client, page::onward(&asked, &server.denied(&asked))),
             _ => return (client, page::failure(StatusCode::BAD_REQUEST, "The form is not complete.")),
         }
         let answer = match server.sign_in(&field("username"), &field("password")).await {
-            Ok(person) => page::redirect(&server.consented(&asked, person)),
+            Ok(person) => page::onward(&asked, &server.consented(&asked, person)),
             Err(NotSignedIn::Incomplete) => show(server, &asked, &head.headers, Some(Wrong::Incomplete)),
             Err(NotSignedIn::Unavailable) => show(server, &asked, &head.headers, Some(Wrong::Unavailable)),
             Err(NotSignedIn::Refused) => {

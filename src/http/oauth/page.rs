@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, PRAGMA, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, PRAGMA, REFERRER_POLICY, REFRESH,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -107,10 +107,7 @@ pub(super) fn sign_in(request: &AuthorizationRequest, form: &str, wrong: Option<
         escaped(host)
     );
     let heading = if wrong.is_some() { format!("Error: {title}") } else { title };
-    // Chromium holds the redirect that follows to this as well.
-    let origin = target.map(|url| format!(" {}", url.origin().ascii_serialization())).unwrap_or_default();
-    let status = wrong.map_or(StatusCode::OK, Wrong::status);
-    page(status, &heading, &body, &format!("'self'{origin}"))
+    page(wrong.map_or(StatusCode::OK, Wrong::status), &heading, &body, "'self'")
 }
 
 /// A page that says why nothing can be done; it leads nowhere.
@@ -125,7 +122,19 @@ pub(super) fn failure(status: StatusCode, why: &str) -> Answer {
     page(status, title, &body, "'none'")
 }
 
-/// Sends the browser elsewhere by GET, so that no password is sent on (RFC 9700 section 4.12).
+/// Sends the browser back to the client after the form. Not by a redirect: Chromium holds all that follow to the form's own
+/// form-action, and where a client sends people on to is not known here (RFC 6749 section 1.7 leaves the means open). Nor is the
+/// password sent on (RFC 9700 section 4.12).
+pub(super) fn onward(request: &AuthorizationRequest, to: &str) -> Answer {
+    let client = escaped(&request.client);
+    let title = format!("Going back to {client}");
+    let body = format!("<p class=\"product\">scimgate</p>\n<h1>{title}</h1>\n<p><a href=\"{}\">Go on</a></p>\n", escaped(to));
+    let mut answer = page(StatusCode::OK, &title, &body, "'none'");
+    set(&mut answer, REFRESH, &format!("0; url={to}"));
+    answer
+}
+
+/// Sends the browser elsewhere by GET.
 pub(super) fn redirect(to: &str) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = StatusCode::SEE_OTHER;

@@ -186,9 +186,14 @@ impl Page {
 
 #[track_caller]
 pub(crate) fn location(answer: &Response) -> url::Url {
-    assert_eq!(answer.status().as_u16(), 303);
-    assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
-    answer.headers()["location"].to_str().unwrap().parse().unwrap()
+    let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap());
+    assert_eq!((header("referrer-policy"), header("cache-control")), (Some("no-referrer"), Some("no-store")));
+    let to = match answer.status().as_u16() {
+        303 => header("location"),
+        200 => header("refresh").and_then(|refresh| refresh.strip_prefix("0; url=")),
+        other => panic!("{other}"),
+    };
+    to.expect("it leads nowhere").parse().unwrap()
 }
 
 #[track_caller]
