@@ -86,6 +86,10 @@ impl Directory for Noting {
         self.directory.rename(dn, rdn, assertion, reads).await
     }
 
+    async fn check_password(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError> {
+        self.directory.check_password(dn, password).await
+    }
+
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
         let _write = self.write(dn, false);
         self.directory.set_password(dn, password).await
