@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::admin::{AdminListener, AdminState};
+use crate::audit::Audit;
 use crate::auth::{Administrators, Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -32,6 +33,7 @@ pub struct StartError(String);
 pub struct App {
     gateway: Arc<Gateway>,
     directory: Arc<LdapDirectory>,
+    audit: Option<Arc<Audit>>,
     /// No new requests.
     closing: CancellationToken,
     /// No admin requests either.
@@ -75,6 +77,12 @@ impl App {
         let feed = tokio::spawn(cache.clone().follow(noting.clone(), mapping.subscribe()));
         let service = Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, clock.clone())
             .map_err(|error| StartError(error.to_string()))?;
+        let audit = config.audit.map(|audit| Audit::start(audit, metrics.clone()).map(Arc::new));
+        let audit = audit.transpose().map_err(StartError)?;
+        let service = match &audit {
+            Some(audit) => service.audited(audit.clone()),
+            None => service,
+        };
         let compiled = mapping.subscribe();
         tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping, resources));
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);
@@ -98,6 +106,7 @@ impl App {
         Ok(Self {
             gateway,
             directory,
+            audit,
             closing,
             end,
             connections,
@@ -124,6 +133,9 @@ impl App {
         self.admin_connections.close();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.admin_connections.wait()).await;
         self.directory.close().await;
+        if let Some(audit) = self.audit {
+            audit.close().await;
+        }
     }
 }
 

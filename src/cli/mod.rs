@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod check;
 mod key;
 mod serve;
@@ -37,6 +38,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at the audit
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Make API keys
     Key {
         #[command(subcommand)]
@@ -57,6 +63,18 @@ struct ConfigFile {
     /// The configuration file
     #[arg(long = "config", value_name = "FILE", env = "SCIMGATE_CONFIG", default_value = "/etc/scimgate/scimgate.toml")]
     path: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Check that no line was changed, taken out or put in, over all files that are kept; the first broken line is named
+    Verify {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// This file, and those that it was put aside as, instead of the configuration's
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,6 +106,7 @@ pub fn run() -> ExitCode {
             let kind = if client { key::Kind::Client } else { key::Kind::ApiKey(expires) };
             key::new(&name, &scopes, kind)
         }
+        Command::Audit { command: AuditCommand::Verify { config, file } } => audit::run(&config.path, file),
         Command::Settings { config, json } => settings::run(&config.path, json),
     }
 }

@@ -12,6 +12,7 @@ use jiff::tz::Offset;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use super::audit::audit;
 use super::credentials::{certificates, header_forms};
 use super::directory::directory;
 use super::issuers::issuers;
@@ -75,6 +76,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (cache, stale) = cache(root.section("cache"));
     server.stale = stale;
     let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment) };
+    let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
     let (users, UserRules { mark, active, passwords }) = user_side?;
@@ -95,7 +97,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         passwords,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
-    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, log, secret_files: Vec::new() })
+    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, audit, log, secret_files: Vec::new() })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, any key of which an environment variable may set. Every mistake is reported at once, with
 //! its place and its remedy; nothing is bound or connected before all of it is valid.
 
+mod audit;
 mod credentials;
 mod directory;
 mod issuers;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::admin::AdminConfig;
+use crate::audit::AuditConfig;
 use crate::auth::AuthConfig;
 use crate::http::{ClientPolicy, HttpConfig};
 use crate::ldap::LdapConfig;
@@ -45,6 +47,8 @@ pub struct Config {
     pub limits: LimitConfig,
     /// `[cache]`, `[cursors]`, and of `[limits]` what one request may cost
     pub service: ServiceConfig,
+    /// `[audit]`; `None`: nothing is audited.
+    pub audit: Option<AuditConfig>,
     /// `[log]`
     pub log: LogConfig,
     /// The files whose readers know a secret.

@@ -1,4 +1,6 @@
-//! Changes to an entry (RFC 4511 section 4.6).
+//! Changes to an entry (RFC 4511 sections 4.6 to 4.9).
+
+use super::{Dn, Entry, Rdn};
 
 /// What a modification does with its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,31 @@ impl Modification {
         }
         changes
     }
+}
+
+/// One whole write, as RFC 2849 calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeRecord {
+    /// A new entry.
+    Add(Entry),
+    /// Modifications of one entry, all or none.
+    Modify {
+        /// The entry.
+        dn: Dn,
+        /// What is done, in order.
+        changes: Vec<Modification>,
+    },
+    /// Another RDN in the same place.
+    Rename {
+        /// The entry.
+        dn: Dn,
+        /// Its new RDN.
+        rdn: Rdn,
+        /// Whether the old RDN's values stay in the entry.
+        keep_old: bool,
+    },
+    /// An entry no longer.
+    Delete(Dn),
 }
 
 #[cfg(test)]

@@ -7,15 +7,17 @@ mod change;
 mod dn;
 mod entry;
 mod filter;
+mod inverse;
 mod port;
 mod result;
 mod schema;
 mod syntax;
 
+pub mod ldif;
 pub mod profile;
 
 pub use attribute::{AttributeName, InvalidAttributeName};
-pub use change::{Modification, ModifyOp};
+pub use change::{ChangeRecord, Modification, ModifyOp};
 pub use dn::{Ava, Dn, DnKey, InvalidDn, Rdn};
 pub use entry::Entry;
 pub use filter::Filter;

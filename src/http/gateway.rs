@@ -221,6 +221,8 @@ impl Gateway {
             base_url: self.base_url(&request, peer.secure),
             client: client.clone(),
             request_id: request_id.clone(),
+            address: Some(peer.address.ip().to_canonical()),
+            bulk: None,
             dialect: Dialect { allowed: policy.tolerances, ..Dialect::strict() },
             derive_missing: policy.derive_missing,
             if_match: None,

@@ -213,7 +213,9 @@ impl LdapDirectory {
         if done.after.is_some() || attributes.is_empty() {
             return Ok(done);
         }
-        let found = self.search(&SearchRequest::entry(dn, attributes.to_vec())).await?;
+        // The write was done, so whatever goes wrong now is no refusal of it.
+        let found = self.search(&SearchRequest::entry(dn, attributes.to_vec())).await;
+        let found = found.map_err(|error| DirectoryError::Unknown(format!("done, and not read afterwards: {error}")))?;
         Ok(Written { after: found.entries.into_iter().next(), ..done })
     }
 }
@@ -303,7 +305,11 @@ impl Directory for LdapDirectory {
                 });
                 let after = match gone.collect::<Vec<_>>().as_slice() {
                     [] => self.after(&renamed, reads.after, Written::default()).await?,
-                    gone => self.modify(&renamed, gone, None, Reads::after(reads.after)).await?,
+                    gone => {
+                        let modified = self.modify(&renamed, gone, None, Reads::after(reads.after)).await;
+                        // It has its new name, whatever becomes of the old one.
+                        modified.map_err(|error| DirectoryError::Unknown(format!("renamed, and the old name stays: {error}")))?
+                    }
                 };
                 Ok(Written { before: done.before, ..after })
             }

@@ -33,7 +33,7 @@ impl Service {
             while running.len() < SIDE_BY_SIDE
                 && let Some(ready) = plan.ready()
             {
-                running.push(self.operation(cx.single(), ready, permission));
+                running.push(self.operation(cx.single(ready.ticket.operation()), ready, permission));
             }
             let Some((ticket, outcome, used)) = running.next().await else { return Ok(plan.finish()) };
             cx.dialect.used.extend(used);

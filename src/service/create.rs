@@ -12,8 +12,8 @@ use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
 
 impl Service {
-    /// A new resource.
-    pub async fn create(
+    /// Makes a new resource.
+    pub(super) async fn create_resource(
         &self,
         cx: &mut Context,
         kind: Kind,

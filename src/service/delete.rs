@@ -11,9 +11,8 @@ use crate::scim::{Kind, Projection, ScimError};
 const ATTEMPTS: usize = 2;
 
 impl Service {
-    /// Removes a resource, its memberships first: a directory without referential integrity would keep a name of nobody, which
-    /// the next entry of that name would inherit, and one with it cannot empty a group that must have a member.
-    pub async fn delete(&self, cx: &mut Context, kind: Kind, id: &str) -> Result<(), ScimError> {
+    /// Removes a resource, its memberships first.
+    pub(super) async fn delete_resource(&self, cx: &mut Context, kind: Kind, id: &str) -> Result<(), ScimError> {
         let mapping = self.mapping().await?;
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);

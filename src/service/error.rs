@@ -30,6 +30,24 @@ pub(super) fn no_randomness() -> ScimError {
     internal("No password could be made up for the new account; nothing was changed. scimgate's log has the reason.")
 }
 
+/// The audit cannot be written, and nothing may happen without it.
+pub(super) fn unaudited_before() -> ScimError {
+    ScimError::unavailable(
+        AWAY,
+        "The audit cannot be written, so nothing was changed. scimgate's administrator finds the reason in its log, and can make room or \
+         mend the destination; audit.on_failure = \"warn\" lets changes go on without it.",
+    )
+}
+
+/// It was written until now.
+pub(super) fn unaudited_after() -> ScimError {
+    ScimError::unavailable(
+        AWAY,
+        "The change was made, but its line in the audit could not be written yet; scimgate writes it as soon as that works again. Until \
+         then nothing more is changed. The log has the reason. Repeating the request later does no harm.",
+    )
+}
+
 /// Others kept changing the entry.
 pub(super) fn contended() -> ScimError {
     ScimError::unavailable(BUSY, "Others are changing this resource at the same time; nothing was changed. Try again.")

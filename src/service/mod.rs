@@ -1,5 +1,6 @@
 //! SCIM operations, carried out in the directory. Knows neither HTTP nor LDAP's wire.
 
+mod audited;
 mod bulk;
 mod confirm;
 mod create;
@@ -15,6 +16,7 @@ mod patch;
 mod replace;
 mod update;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ pub use self::cursor::{CursorConfig, NoKey};
 pub use self::get::Got;
 use self::order::Orders;
 pub use self::replace::Omitted;
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, Scope, SearchRequest, Source};
 use crate::mapping::{Linked, Mapping, Names, ReadContext, ResourceMapping, Targets};
@@ -57,6 +60,10 @@ pub struct Context {
     pub client: Arc<str>,
     /// The request's id in logs.
     pub request_id: Arc<str>,
+    /// Where the client is, if that is known.
+    pub address: Option<IpAddr>,
+    /// Which operation of a bulk request this is, from zero.
+    pub bulk: Option<usize>,
     /// Which oddities are accepted, and which were met.
     pub dialect: Dialect,
     /// Whether a user's name and email address are made up where the directory has none.
@@ -67,10 +74,19 @@ pub struct Context {
 
 impl Context {
     /// The same client's, for one operation of several.
-    fn single(&self) -> Self {
+    fn single(&self, operation: usize) -> Self {
         let dialect = Dialect { used: ToleranceSet::none(), ..self.dialect };
         let (base_url, client, request_id) = (self.base_url.clone(), self.client.clone(), self.request_id.clone());
-        Self { base_url, client, request_id, dialect, derive_missing: self.derive_missing, if_match: None }
+        Self {
+            base_url,
+            client,
+            request_id,
+            address: self.address,
+            bulk: Some(operation),
+            dialect,
+            derive_missing: self.derive_missing,
+            if_match: None,
+        }
     }
 
     /// What a PUT with this body does to what it leaves out. A group has nothing else to leave out than its members and its
@@ -145,6 +161,8 @@ pub struct Service {
     orders: Arc<Orders>,
     seal: Arc<CursorSeal>,
     budgets: Budgets,
+    /// Where writes are told, if they are.
+    audit: Option<Arc<Audit>>,
 }
 
 impl Service {
@@ -167,6 +185,7 @@ impl Service {
             orders: Arc::new(Orders::new()),
             seal: Arc::new(CursorSeal::new(&config.cursors, clock)?),
             budgets: config.budgets,
+            audit: None,
         })
     }
 

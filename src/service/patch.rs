@@ -12,8 +12,8 @@ use crate::scim::precondition::changed_meanwhile;
 use crate::scim::{Kind, Projection, ScimError};
 
 impl Service {
-    /// Applies the operations, all or none.
-    pub async fn patch(
+    /// Applies the operations.
+    pub(super) async fn patch_resource(
         &self,
         cx: &mut Context,
         kind: Kind,

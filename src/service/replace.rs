@@ -14,8 +14,8 @@ pub enum Omitted {
 }
 
 impl Service {
-    /// Makes a resource what the client sent; what it left out is treated as `omitted` says. `active` stays as it is in any case.
-    pub async fn replace(
+    /// Makes a resource what the client sent.
+    pub(super) async fn replace_resource(
         &self,
         cx: &mut Context,
         kind: Kind,

@@ -118,6 +118,9 @@ pub struct Metrics {
     directory_refusals: Family<ServerLabels, Counter>,
     certificate_expiry: Gauge<f64, AtomicU64>,
     cache: CacheMetrics,
+    audit_lines: Counter,
+    audit_failures: Counter,
+    audit_waiting: Gauge,
 }
 
 impl Default for Metrics {
@@ -143,6 +146,9 @@ impl Default for Metrics {
             directory_refusals: Family::default(),
             certificate_expiry: Gauge::default(),
             cache,
+            audit_lines: Counter::default(),
+            audit_failures: Counter::default(),
+            audit_waiting: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -179,6 +185,9 @@ impl Default for Metrics {
             "When the server's certificate ends, in seconds since 1970",
             metrics.certificate_expiry.clone(),
         );
+        registry.register("audit_lines", "Lines written to the audit", metrics.audit_lines.clone());
+        registry.register("audit_failures", "Times the audit could not be written", metrics.audit_failures.clone());
+        registry.register("audit_lines_waiting", "Lines that could not be written yet", metrics.audit_waiting.clone());
         metrics
     }
 }
@@ -241,6 +250,21 @@ impl Metrics {
     #[must_use]
     pub fn cache(&self) -> CacheMetrics {
         self.cache.clone()
+    }
+
+    /// Counts lines of the audit.
+    pub fn audit_written(&self, lines: usize) {
+        self.audit_lines.inc_by(lines as u64);
+    }
+
+    /// Counts a time when the audit could not be written.
+    pub fn audit_failed(&self) {
+        self.audit_failures.inc();
+    }
+
+    /// Notes how many lines of the audit could not be written yet.
+    pub fn audit_waiting(&self, lines: usize) {
+        self.audit_waiting.set(i64::try_from(lines).unwrap_or(i64::MAX));
     }
 
     /// Notes when the server's certificate ends, in seconds since 1970.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("clock", &[]),
     ("secret", &[]),
     ("scim", &[]),
@@ -14,7 +14,8 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("telemetry", &[]),
     ("ldap", &["directory", "telemetry", "secret"]),
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
-    ("service", &["scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
+    ("audit", &["directory", "telemetry"]),
+    ("service", &["audit", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
     ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
     ("http", &["scim", "service", "auth", "limit", "telemetry"]),
@@ -24,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         "config",
         &[
             "admin",
+            "audit",
             "auth",
             "directory",
             "http",
@@ -42,6 +44,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         "app",
         &[
             "admin",
+            "audit",
             "auth",
             "clock",
             "config",
@@ -60,6 +63,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         "cli",
         &[
             "app",
+            "audit",
             "auth",
             "clock",
             "config",

@@ -5,6 +5,7 @@ mod support;
 
 mod account;
 mod active;
+mod audit;
 mod auth;
 mod bulk;
 mod cli;

@@ -1,8 +1,12 @@
 //! Our own files and keys: whether they can be read, by whom, and for how long they are good.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
 
 use super::findings::Findings;
+use crate::audit::{AuditConfig, Destination, reach_syslog};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, SecretFile};
 use crate::http;
@@ -23,6 +27,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         }
     }
     config.secret_files.iter().for_each(|file| secret(file, findings));
+    if let Some(audit) = &config.audit {
+        destination(audit, findings);
+    }
     for key in &config.auth.api_keys {
         let name = &key.name;
         match key.expires.map(|end| end.as_second() - now) {
@@ -57,6 +64,41 @@ fn secret(SecretFile { key, path }: &SecretFile, findings: &mut Findings) {
             format!("chmod 640 {path}, and give it to the user or group that scimgate runs as"),
         );
     }
+}
+
+/// Whether the audit can go where it is to go. Nothing is written there.
+fn destination(audit: &AuditConfig, findings: &mut Findings) {
+    match &audit.destination {
+        Destination::File(file) => {
+            let path = &file.path;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+            let exists = path.exists();
+            let writable = access(folder, Access::WRITE_OK | Access::EXEC_OK)
+                .and_then(|()| if exists { access(path, Access::READ_OK | Access::WRITE_OK) } else { Ok(()) });
+            match writable {
+                Ok(()) if exists && mode(path) & 0o077 != 0 => findings.mend(
+                    format!("{} (audit.path) can be read by others: its mode is {:o}", path.display(), mode(path) & 0o777),
+                    format!("chmod 600 {}", path.display()),
+                ),
+                Ok(()) => findings.good(format!("the audit can be written to {}", path.display())),
+                Err(error) => findings.mend(
+                    format!("the audit cannot be written to {} (audit.path): {error}", path.display()),
+                    "give its folder to the user that scimgate runs as",
+                ),
+            }
+        }
+        Destination::Stdout => {}
+        Destination::Syslog(address) => match reach_syslog(address) {
+            Ok(()) => findings.good("syslog can be reached for the audit"),
+            Err(error) => {
+                findings.mend(format!("syslog cannot be reached for the audit (audit.syslog): {error}"), "start it there");
+            }
+        },
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.mode())
 }
 
 /// What is to be said of a certificate's end, in seconds since 1970.

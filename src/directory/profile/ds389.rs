@@ -29,5 +29,6 @@ pub(super) const PROFILE: Profile = Profile {
     old_name: OldName::MayStick,
     password: PasswordForm::Text("userPassword"),
     needs_password: false,
+    given: &["memberOf"],
     page: None,
 };

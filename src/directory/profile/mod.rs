@@ -50,6 +50,8 @@ pub struct Profile {
     pub password: PasswordForm,
     /// An account without a password would not be let in, or let in by everybody: it gets one that nobody knows.
     pub needs_password: bool,
+    /// Attributes that the directory gives an entry by itself, beside those that its schema says so of.
+    pub given: &'static [&'static str],
     /// Entries a search may bring at once; more come page by page (RFC 2696).
     pub page: Option<i32>,
 }

@@ -25,5 +25,6 @@ pub(super) const PROFILE: Profile = Profile {
     old_name: OldName::Goes,
     password: PasswordForm::Operation,
     needs_password: false,
+    given: &["memberOf"],
     page: None,
 };

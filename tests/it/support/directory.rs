@@ -1,6 +1,6 @@
 //! A directory, as its administrator sees it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod, Scope, SearchEntry};
@@ -309,6 +309,43 @@ impl Directory {
         let mut ldap = self.connect().await;
         ldap.simple_bind(&self.administrator, &self.administrator_password).await.unwrap().success().unwrap();
         ldap
+    }
+
+    /// Everything in the two branches that a person could have put there: by entry and attribute, the values as they are kept.
+    /// Left out is what the directory counts and stamps by itself.
+    pub(crate) async fn snapshot(&self) -> BTreeMap<String, BTreeMap<String, BTreeSet<Vec<u8>>>> {
+        let mut ldap = self.administrator().await;
+        let mut found = BTreeMap::new();
+        for branch in [&self.site.people, &self.site.groups] {
+            let attributes = ["*", "pwdAccountLockedTime", "nsAccountLock"];
+            for entry in ldap.search(branch, Scope::Subtree, "(objectClass=*)", attributes).await.unwrap().0 {
+                let entry = SearchEntry::construct(entry);
+                let texts =
+                    entry.attrs.into_iter().map(|(name, values)| (name, values.into_iter().map(String::into_bytes).collect()));
+                let all = texts.chain(entry.bin_attrs).filter(|(name, _)| !self.vendor().stamps(name));
+                let mut kept: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
+                for (name, values) in all {
+                    kept.entry(name.to_lowercase()).or_default().extend(values);
+                }
+                found.insert(entry.dn, kept);
+            }
+        }
+        ldap.unbind().await.unwrap();
+        found
+    }
+
+    /// Makes changes with the tool that OpenLDAP ships.
+    pub(crate) fn ldapmodify(&self, ldif: &str) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ldif).unwrap();
+        let mut command = std::process::Command::new("ldapmodify");
+        command.args(["-x", "-H", &self.site.url, "-D", &self.administrator, "-w", &self.administrator_password, "-f"]);
+        command.arg(file.path());
+        if let Some(ca) = &self.site.ca {
+            command.env("LDAPTLS_CACERT", ca);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}\n{ldif}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Every entry right below a base that matches, with its operational attributes, in order of their names.

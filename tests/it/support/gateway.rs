@@ -149,6 +149,11 @@ impl Gateway {
         self.scim.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap()
     }
 
+    /// A file in the folder of the configuration.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// The configuration file.
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("scimgate.toml")

@@ -70,6 +70,15 @@ impl Vendor {
         user
     }
 
+    /// Whether the directory gives entries the attribute by itself.
+    pub(crate) fn stamps(self, attribute: &str) -> bool {
+        let own: &[&str] = match self {
+            Self::OpenLdap | Self::Ds389 => &[],
+            Self::ActiveDirectory => &["uSNChanged", "whenChanged", "dSCorePropagationData", "uSNCreated", "whenCreated"],
+        };
+        own.iter().any(|own| own.eq_ignore_ascii_case(attribute))
+    }
+
     /// Whether an entry can have that name.
     pub(crate) fn takes_name(self, name: &str) -> bool {
         match self {

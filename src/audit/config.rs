@@ -1,0 +1,79 @@
+//! What the audit needs to know.
+
+use std::path::PathBuf;
+
+/// Attributes whose values are never written, beside those of the configuration.
+const SECRETS: [&str; 7] = [
+    "userPassword",
+    "unicodePwd",
+    "clearTextPassword",
+    "supplementalCredentials",
+    "sambaNTPassword",
+    "krbPrincipalKey",
+    "pwdHistory",
+];
+
+/// `[audit]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// Where lines go.
+    pub destination: Destination,
+    /// What becomes of writes while they cannot go there.
+    pub on_failure: OnFailure,
+    /// Attributes whose values are left out.
+    pub mask: Vec<String>,
+}
+
+impl AuditConfig {
+    /// Whether an attribute's values are left out, with whatever options it is written.
+    pub fn is_masked(&self, attribute: &str) -> bool {
+        let name = attribute.split(';').next().unwrap_or_default();
+        let is = |masked: &str| masked.eq_ignore_ascii_case(name);
+        SECRETS.into_iter().any(is) || self.mask.iter().any(|masked| is(masked))
+    }
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A file, and those that it was before it grew too large.
+    File(FileConfig),
+    /// Standard output; the log goes to standard error.
+    Stdout,
+    /// Syslog (RFC 5424).
+    Syslog(SyslogAddress),
+}
+
+/// A file of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileConfig {
+    /// The file that is written.
+    pub path: PathBuf,
+    /// When it has so many bytes, it is put aside.
+    pub rotate_size: u64,
+    /// How many that were put aside are kept; 0 for all.
+    pub keep: usize,
+    /// Whether lines are on the disk, rather than with the operating system, before their request is answered.
+    pub sync: bool,
+}
+
+/// Where syslog listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogAddress {
+    /// A datagram socket of this machine.
+    Local(PathBuf),
+    /// Datagrams (RFC 5426): nobody tells that they arrived.
+    Udp(String),
+    /// A connection with counted octets (RFC 6587 section 3.4.1).
+    Tcp(String),
+}
+
+/// What becomes of writes while their lines cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// They are refused before they touch the directory.
+    #[default]
+    Refuse,
+    /// They are made, and the log complains.
+    Warn,
+}

@@ -1,0 +1,162 @@
+//! The operations that write, each with its line in the audit.
+
+use std::sync::Arc;
+
+use super::{Context, Omitted, Projected, Served, Service, error};
+use crate::audit::{Audit, Journal, Journalled, Request};
+use crate::directory::Directory;
+use crate::scim::patch::PatchRequest;
+use crate::scim::{Kind, Projection, Resource, ScimError};
+
+impl Service {
+    /// The same service, whose writes are audited.
+    #[must_use]
+    pub fn audited(self, audit: Arc<Audit>) -> Self {
+        Self { audit: Some(audit), ..self }
+    }
+
+    /// A new resource.
+    pub async fn create(
+        &self,
+        cx: &mut Context,
+        kind: Kind,
+        resource: Resource,
+        projection: &Projection,
+    ) -> Result<Served, ScimError> {
+        let Some(line) = self.line(cx, "POST", kind, None)? else {
+            return self.create_resource(cx, kind, resource, projection).await;
+        };
+        let done = line.service.create_resource(cx, kind, resource, projection).await;
+        line.write(done, |served| (201, Some(served.id.clone()))).await
+    }
+
+    /// Makes a resource what the client sent; what it left out is treated as `omitted` says. `active` stays as it is in any case.
+    pub async fn replace(
+        &self,
+        cx: &mut Context,
+        kind: Kind,
+        id: &str,
+        resource: Resource,
+        omitted: Omitted,
+        projection: &Projection,
+    ) -> Result<Served, ScimError> {
+        let Some(line) = self.line(cx, "PUT", kind, Some(id))? else {
+            return self.replace_resource(cx, kind, id, resource, omitted, projection).await;
+        };
+        let done = line.service.replace_resource(cx, kind, id, resource, omitted, projection).await;
+        line.write(done, |_| (200, None)).await
+    }
+
+    /// Applies the operations, all or none.
+    pub async fn patch(
+        &self,
+        cx: &mut Context,
+        kind: Kind,
+        id: &str,
+        patch: &PatchRequest,
+        answer: Projected<'_>,
+    ) -> Result<Option<Served>, ScimError> {
+        let Some(line) = self.line(cx, "PATCH", kind, Some(id))? else {
+            return self.patch_resource(cx, kind, id, patch, answer).await;
+        };
+        let done = line.service.patch_resource(cx, kind, id, patch, answer).await;
+        line.write(done, |served| (if served.is_some() { 200 } else { 204 }, None)).await
+    }
+
+    /// Removes a resource, its memberships first: a directory without referential integrity would keep a name of nobody, which
+    /// the next entry of that name would inherit, and one with it cannot empty a group that must have a member.
+    pub async fn delete(&self, cx: &mut Context, kind: Kind, id: &str) -> Result<(), ScimError> {
+        let Some(line) = self.line(cx, "DELETE", kind, Some(id))? else {
+            return self.delete_resource(cx, kind, id).await;
+        };
+        let done = line.service.delete_resource(cx, kind, id).await;
+        line.write(done, |()| (204, None)).await
+    }
+
+    /// Begins the line of a write. `None`: nothing is audited.
+    fn line(&self, cx: &Context, method: &'static str, kind: Kind, id: Option<&str>) -> Result<Option<Line>, ScimError> {
+        let Some(audit) = &self.audit else { return Ok(None) };
+        if !audit.admits() {
+            return Err(error::unaudited_before());
+        }
+        let journal = Arc::new(Journal::default());
+        let directory: Arc<dyn Directory> =
+            Arc::new(Journalled::new(self.directory.clone(), journal.clone(), audit.config().clone()));
+        Ok(Some(Line {
+            service: Self { directory, ..self.clone() },
+            audit: audit.clone(),
+            journal,
+            request_id: cx.request_id.clone(),
+            client: cx.client.clone(),
+            address: cx.address,
+            method,
+            kind,
+            id: id.map(str::to_owned),
+            bulk: cx.bulk,
+            written: false,
+        }))
+    }
+}
+
+/// The line of a write that is under way.
+#[derive(Debug)]
+struct Line {
+    /// The service as this write sees it.
+    service: Service,
+    audit: Arc<Audit>,
+    journal: Arc<Journal>,
+    request_id: Arc<str>,
+    client: Arc<str>,
+    address: Option<std::net::IpAddr>,
+    method: &'static str,
+    kind: Kind,
+    id: Option<String>,
+    bulk: Option<usize>,
+    written: bool,
+}
+
+impl Line {
+    /// Writes the line, and only then lets the outcome be answered.
+    async fn write<T>(
+        mut self,
+        done: Result<T, ScimError>,
+        success: impl Fn(&T) -> (u16, Option<String>),
+    ) -> Result<T, ScimError> {
+        let (status, id) = match &done {
+            Ok(done) => success(done),
+            Err(error) => (error.status.as_u16(), None),
+        };
+        self.id = id.or(self.id.take());
+        self.written = true;
+        let changed_nothing = self.journal.is_empty();
+        let written = self.audit.write(self.entry(Some(status))).await;
+        match written {
+            Ok(()) => done,
+            // Nothing was done that could be unknown to the audit.
+            Err(_) if changed_nothing => done,
+            Err(_) => Err(error::unaudited_after()),
+        }
+    }
+
+    fn entry(&self, status: Option<u16>) -> crate::audit::Entry {
+        let request = Request {
+            request_id: &self.request_id,
+            client: &self.client,
+            address: self.address,
+            method: self.method,
+            resource_type: self.kind.name(),
+            id: self.id.as_deref(),
+            bulk: self.bulk,
+        };
+        self.journal.entry(request, status)
+    }
+}
+
+impl Drop for Line {
+    /// What was cut off in the middle is told too.
+    fn drop(&mut self) {
+        if !self.written && !self.journal.is_empty() {
+            self.audit.note(self.entry(None));
+        }
+    }
+}
