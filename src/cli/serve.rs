@@ -12,6 +12,12 @@ use crate::telemetry;
 pub(super) fn run(path: &Path) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::from(1) };
     telemetry::init(config.log);
+    for file in &config.secret_files {
+        if let Some(mode) = file.exposed() {
+            let (path, key) = (file.path.display(), &file.key);
+            tracing::warn!("{path} ({key}) can be read by everybody on this machine: its mode is {mode:o}; chmod 640 mends it");
+        }
+    }
     match block_on(serve(config)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {

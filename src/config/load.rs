@@ -1,11 +1,12 @@
 //! From the file and the environment to a configuration.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -23,7 +24,7 @@ use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
 use crate::auth::{ApiKeyConfig, AuthConfig, OAuthConfig, Scope, Scopes, is_client_name};
 use crate::directory::Dn;
-use crate::http::{ClientPolicy, GroupPatchAnswer, HttpConfig, TlsConfig};
+use crate::http::{ClientPolicy, ForwardedHeader, GroupPatchAnswer, HttpConfig, Proxies, ProxyProtocol, TlsConfig};
 use crate::limit::{LimitConfig, Rate, Rates};
 use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
 use crate::membership::CacheConfig;
@@ -44,7 +45,7 @@ impl Config {
     }
 
     fn read(path: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigError> {
-        let report = Report::new(path);
+        let report = Report::new(path, environment.get("CREDENTIALS_DIRECTORY"));
         let mut table = node::parse(text).map_err(|(place, what)| {
             report.note(place.as_ref(), format!("not TOML: {what}"));
             ConfigError(report.lines())
@@ -147,6 +148,7 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
              listen on a loopback address, or set server.plaintext = true where something else terminates TLS",
         );
     }
+    let (proxies, proxy_protocol) = proxies(&mut section);
     let config = HttpConfig {
         // Where it is wrong, that has been noted and the whole is refused.
         listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -156,12 +158,41 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
         request_timeout: section.duration("request_timeout", 55 * SECOND),
         max_connections: section.number("max_connections", 1024, 1),
         drain: section.duration("drain", 30 * SECOND),
+        proxies,
+        proxy_protocol,
         max_body,
         stale: None,
         tls: tls.flatten(),
     };
     section.finish();
     config
+}
+
+fn proxies(section: &mut Section<'_>) -> (Proxies, ProxyProtocol) {
+    let network = |text: &str| {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| format!("`{text}` is no network, such as \"10.0.0.0/8\" or \"fd00::1\""))
+    };
+    let trusted = section.list("trusted_proxies", network).unwrap_or_default();
+    let header = section.parsed("forwarded_header", |text| match text {
+        "x-forwarded-for" => Ok(ForwardedHeader::XForwardedFor),
+        "forwarded" => Ok(ForwardedHeader::Forwarded),
+        _ => Err("this must be \"x-forwarded-for\" or \"forwarded\" (RFC 7239)".to_owned()),
+    });
+    let place = section.place_of("proxy_protocol");
+    let protocol = section.parsed("proxy_protocol", |text| match text {
+        "off" => Ok(ProxyProtocol::Off),
+        "v1" => Ok(ProxyProtocol::V1),
+        "v2" => Ok(ProxyProtocol::V2),
+        "any" => Ok(ProxyProtocol::Any),
+        _ => Err("this must be \"off\", \"v1\", \"v2\" or \"any\"".to_owned()),
+    });
+    let protocol = protocol.unwrap_or_default();
+    if protocol != ProxyProtocol::Off && trusted.is_empty() {
+        let what = "say which proxies speak it, for it is believed of no others: trusted_proxies = [\"10.0.0.0/8\"]";
+        section.note(place.as_ref(), "proxy_protocol", what);
+    }
+    (Proxies { trusted, header: header.unwrap_or_default() }, protocol)
 }
 
 fn admin(mut section: Section<'_>) -> AdminConfig {

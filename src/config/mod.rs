@@ -13,6 +13,7 @@ mod reader;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,6 +63,16 @@ pub struct SecretFile {
     pub key: String,
     /// Where it is.
     pub path: PathBuf,
+}
+
+impl SecretFile {
+    /// Its mode, where everybody on this machine may read or write it.
+    pub fn exposed(&self) -> Option<u32> {
+        const EVERYBODY: u32 = 0o006;
+        // What cannot be looked at is told of where it is used.
+        let mode = std::fs::metadata(&self.path).ok()?.mode();
+        (mode & EVERYBODY != 0).then_some(mode & 0o777)
+    }
 }
 
 /// Data files that replace or add to those that ship with the program.

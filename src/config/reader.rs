@@ -6,6 +6,8 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::node::{Node, Place, Table, Value, parse_raw};
 use super::{SecretFile, quantity};
 use crate::scim::text::edit_distance;
@@ -17,17 +19,20 @@ pub(super) struct Report {
     file: String,
     path: PathBuf,
     folder: PathBuf,
+    /// Where systemd puts the credentials of the service, if it does (systemd.exec(5), LoadCredential=).
+    credentials: Option<PathBuf>,
     mistakes: RefCell<BTreeSet<(Option<Place>, String)>>,
     secret_files: RefCell<Vec<SecretFile>>,
 }
 
 impl Report {
-    pub(super) fn new(file: &Path) -> Self {
+    pub(super) fn new(file: &Path, credentials: Option<String>) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         Self {
             file: file.display().to_string(),
             path: file.to_owned(),
             folder,
+            credentials: credentials.map(PathBuf::from),
             mistakes: RefCell::default(),
             secret_files: RefCell::default(),
         }
@@ -35,6 +40,13 @@ impl Report {
 
     pub(super) fn note(&self, place: Option<&Place>, what: impl Into<String>) {
         self.mistakes.borrow_mut().insert((place.cloned(), what.into()));
+    }
+
+    /// A file's name. A relative one is a credential of systemd's, if there is one of that name, else it is taken from the
+    /// configuration's own folder.
+    fn file(&self, name: &str) -> PathBuf {
+        let credential = self.credentials.as_ref().filter(|_| Path::new(name).is_relative()).map(|folder| folder.join(name));
+        credential.filter(|path| path.is_file()).unwrap_or_else(|| self.folder.join(name))
     }
 
     /// The files that secrets were read from.
@@ -274,20 +286,20 @@ impl<'a> Section<'a> {
         Some(found)
     }
 
-    /// A file's name; a relative one is taken from the configuration's own folder.
+    /// A file's name.
     pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
-        self.text(key).map(|text| self.report.folder.join(text))
+        self.text(key).map(|text| self.report.file(&text))
     }
 
     /// The same for a file that has to be there.
     pub(super) fn required_path(&mut self, key: &'static str, example: &str) -> Option<PathBuf> {
-        self.required(key, example).map(|text| self.report.folder.join(text))
+        self.required(key, example).map(|text| self.report.file(&text))
     }
 
     /// Files' names.
     pub(super) fn paths(&mut self, key: &'static str) -> Vec<PathBuf> {
-        let folder = self.report.folder.clone();
-        self.list(key, |text| Ok(folder.join(text))).unwrap_or_default()
+        let report = self.report;
+        self.list(key, |text| Ok(report.file(text))).unwrap_or_default()
     }
 
     /// A secret, given as `x`, `x_file` or `x_env`: in one way exactly.
@@ -306,7 +318,7 @@ impl<'a> Section<'a> {
         }
         self.note_secret(file, path.as_ref());
         if let Some(path) = path {
-            return match std::fs::read_to_string(&path) {
+            return match std::fs::read_to_string(&path).map(Zeroizing::new) {
                 // Editors end a file with a line break that is not part of the secret.
                 Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => {
@@ -375,7 +387,7 @@ impl Environment {
         self.0.iter().cloned()
     }
 
-    fn get(&self, name: &str) -> Option<String> {
+    pub(super) fn get(&self, name: &str) -> Option<String> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 }

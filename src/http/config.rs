@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{Proxies, ProxyProtocol};
+
 /// `[server]`.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
@@ -24,6 +26,10 @@ pub struct HttpConfig {
     pub max_connections: usize,
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// The proxies that are believed when they say whom they speak for.
+    pub proxies: Proxies,
+    /// What their connections begin with.
+    pub proxy_protocol: ProxyProtocol,
     /// How long requests in flight may take to end after SIGTERM.
     pub drain: Duration,
     /// How old an answer may be that is given once more while the directory is away; `None`: none is.

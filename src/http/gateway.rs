@@ -1,7 +1,7 @@
 //! The life of a request, in the order of its stages.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use super::compression::{self, Accepted};
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
 use super::stale::EarlierAnswers;
-use super::{ClientPolicy, HttpConfig, SCIM_PATH, body};
+use super::{ClientPolicy, HttpConfig, Proxies, SCIM_PATH, body};
 use crate::auth::{Authenticator, AuthorizationServer, ClientCertificate, Principal, Rejection, Scopes, Writing};
 use crate::limit::RateLimiter;
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
@@ -31,12 +31,20 @@ const NOBODY: &str = "-";
 /// How a request reached us.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
-    /// The other end of the TCP connection.
+    /// The other end of the TCP connection, or whom a trusted proxy made it for.
     pub(super) address: SocketAddr,
+    /// Where the client is: what a trusted proxy says of the request, else the same.
+    pub(super) client: IpAddr,
     /// Whether it came over TLS.
     pub(super) secure: bool,
     /// What it showed in the handshake.
     pub(super) certificate: Option<Arc<ClientCertificate>>,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr, secure: bool, certificate: Option<Arc<ClientCertificate>>) -> Self {
+        Self { address, client: address.ip().to_canonical(), secure, certificate }
+    }
 }
 
 /// Everything a request passes on its way to the service.
@@ -49,6 +57,7 @@ pub struct Gateway {
     pub(super) limiter: RateLimiter,
     clients: HashMap<Arc<str>, ClientPolicy>,
     public_url: Option<String>,
+    proxies: Proxies,
     pub(super) max_body: usize,
     pub(super) request_timeout: Duration,
     earlier: EarlierAnswers,
@@ -88,6 +97,7 @@ impl Gateway {
             limiter,
             clients,
             public_url: config.public_url.clone(),
+            proxies: config.proxies.clone(),
             max_body: config.max_body,
             request_timeout: config.request_timeout,
             earlier: EarlierAnswers::new(config.stale),
@@ -108,8 +118,9 @@ impl Gateway {
     }
 
     /// Answers a request.
-    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>, mut peer: Peer) -> Answer {
         let started = Instant::now();
+        peer.client = self.proxies.client(peer.address.ip(), request.headers());
         let _guard = self.metrics.in_flight();
         let request_id = request_id(request.headers());
         let method = method_name(request.method());
@@ -130,12 +141,15 @@ impl Gateway {
         };
         let mut answer = compression::compress(answer, accepted).await;
         response::set(&mut answer, REQUEST_ID, &request_id);
+        let over_tls = peer.secure || self.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+        response::harden(&mut answer, over_tls);
         let (status, took) = (answer.status().as_u16(), started.elapsed());
         self.metrics.request(route, method, &client, status, took);
         tracing::info!(
             request_id = &*request_id,
             client = &*client,
             peer = %peer.address,
+            address = %peer.client,
             method,
             route,
             status,
@@ -161,7 +175,11 @@ impl Gateway {
             }
         };
         let client = principal.as_ref().map_or(&self.nobody, |principal| &principal.client).clone();
-        let standing = match self.limiter.request(&client) {
+        let budget = match &principal {
+            Some(_) => self.limiter.request(&client),
+            None => self.limiter.anonymous(peer.client),
+        };
+        let standing = match budget {
             Ok(standing) => standing,
             Err(exhausted) => {
                 self.metrics.refused(Refusal::Rate);
@@ -201,7 +219,7 @@ impl Gateway {
         self.metrics.refused(refusal(rejection));
         // Who sends nothing guesses nothing, and what cannot be looked at is no guess either.
         if !matches!(rejection, Rejection::Missing | Rejection::Unavailable)
-            && let Err(exhausted) = self.limiter.failure(peer.address.ip())
+            && let Err(exhausted) = self.limiter.failure(peer.client)
         {
             return response::too_many_failures(exhausted);
         }
@@ -221,7 +239,7 @@ impl Gateway {
             base_url: self.base_url(&request, peer.secure),
             client: client.clone(),
             request_id: request_id.clone(),
-            address: Some(peer.address.ip().to_canonical()),
+            address: Some(peer.client),
             bulk: None,
             dialect: Dialect { allowed: policy.tolerances, ..Dialect::strict() },
             derive_missing: policy.derive_missing,

@@ -9,12 +9,13 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::gateway::Peer;
-use super::{Gateway, HttpConfig, connection};
+use super::{Gateway, HttpConfig, Proxies, ProxyProtocol, connection, proxy_protocol};
 use crate::auth::ClientCertificate;
 use crate::telemetry::Refusal;
 
@@ -38,6 +39,8 @@ struct Entrance {
     tls: Option<Arc<ServerConfig>>,
     handshake_timeout: Duration,
     header_timeout: Duration,
+    proxies: Proxies,
+    proxy_protocol: ProxyProtocol,
 }
 
 impl Listener {
@@ -58,6 +61,8 @@ impl Listener {
                 tls,
                 handshake_timeout: config.handshake_timeout,
                 header_timeout: config.header_timeout,
+                proxies: config.proxies.clone(),
+                proxy_protocol: config.proxy_protocol,
             }),
         })
     }
@@ -97,19 +102,35 @@ impl Listener {
 }
 
 impl Entrance {
-    async fn serve(&self, stream: TcpStream, address: SocketAddr, gateway: Arc<Gateway>, closing: CancellationToken) {
+    async fn serve(&self, mut stream: TcpStream, mut address: SocketAddr, gateway: Arc<Gateway>, closing: CancellationToken) {
         let _guard = gateway.metrics.client_connection();
         // A small answer must not wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
+        let deadline = Instant::now() + self.handshake_timeout;
+        if self.proxy_protocol != ProxyProtocol::Off && self.proxies.trusts(address.ip()) {
+            match timeout_at(deadline, proxy_protocol::read(&mut stream, self.proxy_protocol)).await {
+                Ok(Ok(client)) => address = client.unwrap_or(address),
+                Ok(Err(error)) => {
+                    gateway.metrics.refused(Refusal::Handshake);
+                    tracing::debug!(peer = %address, "PROXY protocol: {error}");
+                    return;
+                }
+                Err(_) => {
+                    gateway.metrics.refused(Refusal::Handshake);
+                    tracing::debug!(peer = %address, "PROXY protocol: no header in time");
+                    return;
+                }
+            }
+        }
         let Some(tls) = &self.tls else {
-            let peer = Peer { address, secure: false, certificate: None };
+            let peer = Peer::new(address, false, None);
             return connection::serve(stream, gateway, peer, self.header_timeout, closing).await;
         };
-        match tokio::time::timeout(self.handshake_timeout, TlsAcceptor::from(tls.clone()).accept(stream)).await {
+        match timeout_at(deadline, TlsAcceptor::from(tls.clone()).accept(stream)).await {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                 let certificate = shown.and_then(|der| ClientCertificate::from_der(der)).map(Arc::new);
-                let peer = Peer { address, secure: true, certificate };
+                let peer = Peer::new(address, true, certificate);
                 connection::serve(stream, gateway, peer, self.header_timeout, closing).await;
             }
             Ok(Err(error)) => {

@@ -9,6 +9,8 @@ mod handlers;
 mod listener;
 mod oauth;
 mod policy;
+mod proxies;
+mod proxy_protocol;
 mod response;
 mod route;
 mod stale;
@@ -18,6 +20,8 @@ pub use config::{HttpConfig, TlsConfig};
 pub use gateway::Gateway;
 pub use listener::Listener;
 pub use policy::{ClientPolicy, GroupPatchAnswer};
+pub use proxies::{ForwardedHeader, Proxies};
+pub use proxy_protocol::ProxyProtocol;
 pub use tls::{certificate_end, certificate_end_of, server_config};
 
 /// Where SCIM begins below the gateway's own URL.

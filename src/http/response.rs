@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -223,6 +224,24 @@ pub(super) fn rate_limit(answer: &mut Answer, standing: Standing) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             answer.headers_mut().append(HeaderName::from_static(header), value);
         }
+    }
+}
+
+/// What browsers and caches are told with every answer, unless it says something else itself: to store nothing, to guess no type,
+/// to run and show nothing, and to come over TLS only (RFC 6797).
+pub(super) fn harden(answer: &mut Answer, over_tls: bool) {
+    const PLAIN: [(HeaderName, HeaderValue); 4] = [
+        (CACHE_CONTROL, NO_STORE),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    let headers = answer.headers_mut();
+    for (name, value) in PLAIN {
+        headers.entry(name).or_insert(value);
+    }
+    if over_tls {
+        headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
     }
 }
 

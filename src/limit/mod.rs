@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::middleware::{StateInformationMiddleware, StateSnapshot};
+use governor::state::{InMemoryState, NotKeyed};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota};
 use moka::sync::Cache;
 
@@ -21,6 +22,7 @@ const ADDRESSES: u64 = 10_000;
 /// After so long without a failure an address is as good as new.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
+type DirectLimiter = governor::RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 type Limiter = DefaultKeyedRateLimiter<Arc<str>, StateInformationMiddleware>;
 
 /// Every budget.
@@ -28,6 +30,8 @@ type Limiter = DefaultKeyedRateLimiter<Arc<str>, StateInformationMiddleware>;
 pub struct RateLimiter {
     client: Budgets,
     clients: HashMap<Arc<str>, Budgets>,
+    /// Of those who do not sign in, by their addresses.
+    anonymous: Option<(Rate, Quota, Cache<IpAddr, Arc<DirectLimiter>>)>,
     failures: Option<(Quota, Cache<IpAddr, Arc<DefaultDirectRateLimiter>>)>,
     clock: DefaultClock,
 }
@@ -100,11 +104,14 @@ impl Budget {
     }
 
     fn standing(&self, state: &StateSnapshot) -> Standing {
-        let Rate { per_second, burst } = self.rate;
-        let remaining = state.remaining_burst_capacity();
-        let reset = burst.saturating_sub(remaining).div_ceil(per_second);
-        Standing { name: self.name, quota: burst, window: burst.div_ceil(per_second), remaining, reset }
+        standing(self.name, self.rate, state)
     }
+}
+
+fn standing(name: &'static str, Rate { per_second, burst }: Rate, state: &StateSnapshot) -> Standing {
+    let remaining = state.remaining_burst_capacity();
+    let reset = burst.saturating_sub(remaining).div_ceil(per_second);
+    Standing { name, quota: burst, window: burst.div_ceil(per_second), remaining, reset }
 }
 
 fn wait(until: &NotUntil<QuantaInstant>, clock: &DefaultClock) -> u32 {
@@ -116,6 +123,12 @@ fn wait(until: &NotUntil<QuantaInstant>, clock: &DefaultClock) -> u32 {
 impl RateLimiter {
     /// With full budgets.
     pub fn new(config: LimitConfig) -> Self {
+        let Rate { per_second, burst } = config.client.requests;
+        let anonymous = NonZeroU32::new(per_second).map(|per_second| {
+            let burst = NonZeroU32::new(burst).unwrap_or(per_second);
+            let addresses = Cache::builder().max_capacity(ADDRESSES).time_to_idle(FORGOTTEN).build();
+            (Rate { burst: burst.get(), ..config.client.requests }, Quota::per_second(per_second).allow_burst(burst), addresses)
+        });
         let failures = NonZeroU32::new(config.failures_per_minute).map(|most| {
             let addresses = Cache::builder().max_capacity(ADDRESSES).time_to_idle(FORGOTTEN).build();
             (Quota::per_minute(most), addresses)
@@ -123,6 +136,7 @@ impl RateLimiter {
         Self {
             client: Budgets::new(config.client),
             clients: config.clients.into_iter().map(|(name, rates)| (name, Budgets::new(rates))).collect(),
+            anonymous,
             failures,
             clock: DefaultClock::default(),
         }
@@ -139,6 +153,18 @@ impl RateLimiter {
     pub fn request(&self, client: &Arc<str>) -> Result<Option<Standing>, Exhausted> {
         let budget = self.of(client).requests.as_ref();
         budget.map(|budget| budget.take(client, NonZeroU32::MIN, &self.clock)).transpose()
+    }
+
+    /// Takes one request out of the budget of an address that does not sign in. `None`: there is no limit.
+    ///
+    /// # Errors
+    /// It is used up.
+    pub fn anonymous(&self, address: IpAddr) -> Result<Option<Standing>, Exhausted> {
+        let Some((rate, quota, addresses)) = &self.anonymous else { return Ok(None) };
+        let new = || Arc::new(governor::RateLimiter::direct(*quota).with_middleware());
+        let checked = addresses.get_with(network(address), new).check();
+        let state = checked.map_err(|until| Exhausted::Until { retry_after: wait(&until, &self.clock) })?;
+        Ok(Some(standing("requests", *rate, &state)))
     }
 
     /// Takes so many changes out of a client's budget, all or none.
@@ -213,6 +239,19 @@ mod tests {
         assert!(matches!(limiter.writes(&ping, 60), Err(Exhausted::Until { retry_after: 1.. })));
         assert!(limiter.writes(&ping, 40).is_ok());
         assert!((0..1000).all(|_| limiter.request(&ping) == Ok(None)));
+    }
+
+    #[test]
+    fn who_does_not_sign_in_has_the_budget_of_an_address() {
+        let limiter = limiter(slow(5), OFF);
+        let granted = |address: &str| (0..20).filter(|_| limiter.anonymous(address.parse().unwrap()).is_ok()).count();
+        assert_eq!(granted("192.0.2.1"), 5);
+        assert_eq!(granted("::ffff:192.0.2.1"), 0);
+        assert_eq!(granted("2001:db8::1"), 5);
+        assert_eq!(granted("2001:db8::2"), 0);
+        let standing = limiter.anonymous("192.0.2.2".parse().unwrap()).unwrap().unwrap();
+        assert_eq!((standing.quota, standing.remaining), (5, 4));
+        assert!(limiter.request(&"ping".into()).is_ok());
     }
 
     #[test]

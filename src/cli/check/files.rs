@@ -14,8 +14,6 @@ use crate::http;
 /// A key or certificate that ends sooner is worth a word.
 const SOON: i64 = 14 * DAY;
 const DAY: i64 = 86_400;
-/// Everybody may read it, or write it.
-const EVERYBODY: u32 = 0o006;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let now = SystemClock.now().as_second();
@@ -53,14 +51,11 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 }
 
 /// Whether a secret is one.
-fn secret(SecretFile { key, path }: &SecretFile, findings: &mut Findings) {
-    // What cannot be looked at was read a moment ago, or is told of where it is used.
-    if let Ok(metadata) = std::fs::metadata(path)
-        && metadata.mode() & EVERYBODY != 0
-    {
-        let path = path.display();
+fn secret(file: &SecretFile, findings: &mut Findings) {
+    if let Some(mode) = file.exposed() {
+        let (path, key) = (file.path.display(), &file.key);
         findings.mend(
-            format!("{path} ({key}) can be read by everybody on this machine: its mode is {:o}", metadata.mode() & 0o777),
+            format!("{path} ({key}) can be read by everybody on this machine: its mode is {mode:o}"),
             format!("chmod 640 {path}, and give it to the user or group that scimgate runs as"),
         );
     }

@@ -29,7 +29,7 @@ const LARGEST_FORM: usize = 16 << 10;
 impl Gateway {
     /// Answers at an endpoint of the authorization server; with the client's name, once it has proved it.
     pub(super) async fn authorization(&self, endpoint: Endpoint, request: Request<Incoming>, peer: &Peer) -> (Arc<str>, Answer) {
-        let address = peer.address.ip();
+        let address = peer.client;
         let nobody = self.nobody.clone();
         let Some(server) = &self.authorization_server else {
             let detail = "There is no authorization server here: use an API key, or have the administrator configure auth.oauth.";
@@ -61,7 +61,7 @@ impl Gateway {
         };
         match granted {
             Ok(granted) => self.within_budget(granted.client.clone(), || no_store(StatusCode::OK, &granted.to_body())),
-            Err(error) => self.not_granted(error, peer.address.ip()),
+            Err(error) => self.not_granted(error, peer.client),
         }
     }
 
