@@ -28,14 +28,26 @@ pub enum ProxyProtocol {
     Any,
 }
 
+/// Whom a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The proxy's own, or somebody it does not know.
+    Proxy,
+    Client(SocketAddr),
+}
+
 /// Reads the header, and says whom the connection is for; `None` where it is the proxy's own.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S, spoken: ProxyProtocol) -> io::Result<Option<SocketAddr>> {
     let first = stream.read_u8().await?;
-    match (first, spoken) {
-        (b'P', ProxyProtocol::V1 | ProxyProtocol::Any) => read_line(stream).await,
-        (b'\r', ProxyProtocol::V2 | ProxyProtocol::Any) => read_binary(stream).await,
-        _ => Err(wrong("the connection does not begin with a header of the PROXY protocol")),
-    }
+    let source = match (first, spoken) {
+        (b'P', ProxyProtocol::V1 | ProxyProtocol::Any) => read_line(stream).await?,
+        (b'\r', ProxyProtocol::V2 | ProxyProtocol::Any) => read_binary(stream).await?,
+        _ => return Err(wrong("the connection does not begin with a header of the PROXY protocol")),
+    };
+    Ok(match source {
+        Source::Proxy => None,
+        Source::Client(address) => Some(address),
+    })
 }
 
 fn wrong(what: &'static str) -> io::Error {
@@ -43,7 +55,7 @@ fn wrong(what: &'static str) -> io::Error {
 }
 
 /// Byte by byte, for what comes after the line is not ours to take.
-async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
+async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Source> {
     let mut line = vec![b'P'];
     while !line.ends_with(b"\r\n") {
         if line.len() == LONGEST_LINE {
@@ -56,21 +68,21 @@ async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<So
     parse_line(line).ok_or_else(|| wrong("the line of the PROXY protocol is not of its form"))
 }
 
-/// Section 2.1. The outer `None`: it is not of its form.
-fn parse_line(line: &str) -> Option<Option<SocketAddr>> {
+/// Section 2.1. `None`: it is not of its form.
+fn parse_line(line: &str) -> Option<Source> {
     let mut words = line.split(' ');
     if words.next() != Some("PROXY") {
         return None;
     }
     let source: IpAddr = match words.next()? {
         // What else is in it has no meaning.
-        "UNKNOWN" => return Some(None),
+        "UNKNOWN" => return Some(Source::Proxy),
         "TCP4" => pair::<Ipv4Addr>(&mut words)?.into(),
         "TCP6" => pair::<Ipv6Addr>(&mut words)?.into(),
         _ => return None,
     };
     let (port, _) = (port(words.next()?)?, port(words.next()?)?);
-    words.next().is_none().then_some(Some(SocketAddr::new(source, port)))
+    words.next().is_none().then_some(Source::Client(SocketAddr::new(source, port)))
 }
 
 /// The source's of two addresses.
@@ -85,7 +97,7 @@ fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|_| plain)
 }
 
-async fn read_binary<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
+async fn read_binary<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Source> {
     let mut head = [0; 15];
     stream.read_exact(&mut head).await?;
     let [signature @ .., command, family, high, low] = head;
@@ -101,20 +113,20 @@ async fn read_binary<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<
     parse_binary(command, family, &body).ok_or_else(|| wrong("the header of the PROXY protocol is not of its form"))
 }
 
-/// Section 2.2. The outer `None`: it is not of its form.
-fn parse_binary(command: u8, family: u8, body: &[u8]) -> Option<Option<SocketAddr>> {
+/// Section 2.2. `None`: it is not of its form.
+fn parse_binary(command: u8, family: u8, body: &[u8]) -> Option<Source> {
     match (command, family) {
         // LOCAL: the proxy looks whether we are well. UNSPEC: it does not know.
-        (0x20, _) | (0x21, 0x00) => Some(None),
+        (0x20, _) | (0x21, 0x00) => Some(Source::Proxy),
         (0x21, 0x11) => {
             let (source, rest) = body.split_first_chunk::<4>()?;
             let (_destination, rest) = rest.split_first_chunk::<4>()?;
-            Some(Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*source)), ports(rest)?)))
+            Some(Source::Client(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*source)), ports(rest)?)))
         }
         (0x21, 0x21) => {
             let (source, rest) = body.split_first_chunk::<16>()?;
             let (_destination, rest) = rest.split_first_chunk::<16>()?;
-            Some(Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*source)), ports(rest)?)))
+            Some(Source::Client(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*source)), ports(rest)?)))
         }
         _ => None,
     }
