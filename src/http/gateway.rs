@@ -28,6 +28,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The client's name while nobody has signed in.
 const NOBODY: &str = "-";
 
+/// An address that fails too often is answered so much later: who tries keys waits, and takes nothing from others meanwhile.
+pub(super) const HELD: Duration = Duration::from_secs(1);
+
 /// How a request reached us.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
@@ -171,7 +174,7 @@ impl Gateway {
             Ok(principal) => Some(principal),
             Err(Rejection::Missing) if call.is_public() => None,
             Err(rejection) => {
-                return (self.nobody.clone(), self.unauthorized(rejection, peer));
+                return (self.nobody.clone(), self.unauthorized(rejection, peer).await);
             }
         };
         let client = principal.as_ref().map_or(&self.nobody, |principal| &principal.client).clone();
@@ -215,12 +218,13 @@ impl Gateway {
     }
 
     /// 401; after too many of them from one address 429, whatever was wrong.
-    fn unauthorized(&self, rejection: Rejection, peer: &Peer) -> Answer {
+    async fn unauthorized(&self, rejection: Rejection, peer: &Peer) -> Answer {
         self.metrics.refused(refusal(rejection));
         // Who sends nothing guesses nothing, and what cannot be looked at is no guess either.
         if !matches!(rejection, Rejection::Missing | Rejection::Unavailable)
             && let Err(exhausted) = self.limiter.failure(peer.client)
         {
+            tokio::time::sleep(HELD).await;
             return response::too_many_failures(exhausted);
         }
         response::unauthorized(rejection, self.authenticator.offers())

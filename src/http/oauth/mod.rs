@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::body;
-use super::gateway::{Gateway, Peer};
+use super::gateway::{Gateway, HELD, Peer};
 use super::response::{self, Answer};
 use super::route::Endpoint;
 use crate::auth::{AuthorizationServer, OAuthError, RevocationRequest, TokenRequest};
@@ -61,7 +61,7 @@ impl Gateway {
         };
         match granted {
             Ok(granted) => self.within_budget(granted.client.clone(), || no_store(StatusCode::OK, &granted.to_body())),
-            Err(error) => self.not_granted(error, peer.client),
+            Err(error) => self.not_granted(error, peer.client).await,
         }
     }
 
@@ -79,7 +79,7 @@ impl Gateway {
                 response::set(&mut answer, http::header::CACHE_CONTROL, "no-store");
                 answer
             }),
-            Err(error) => self.not_granted(error, address),
+            Err(error) => self.not_granted(error, address).await,
         }
     }
 
@@ -94,7 +94,7 @@ impl Gateway {
         (client, answer)
     }
 
-    fn not_granted(&self, error: OAuthError, address: IpAddr) -> (Arc<str>, Answer) {
+    async fn not_granted(&self, error: OAuthError, address: IpAddr) -> (Arc<str>, Answer) {
         let nobody = self.nobody.clone();
         // It is not the client's fault.
         if error.status().is_server_error() {
@@ -102,6 +102,9 @@ impl Gateway {
         }
         self.metrics.refused(Refusal::Invalid);
         let waits = self.limiter.failure(address).err();
+        if waits.is_some() {
+            tokio::time::sleep(HELD).await;
+        }
         (nobody, waits.map_or_else(|| refused(error), slow_down))
     }
 }
