@@ -128,7 +128,8 @@ fn put_back(before: &Entry, capabilities: &Capabilities) -> Vec<ChangeRecord> {
     let profile = Profile::of(capabilities);
     let mut entry = Entry::new(before.dn.clone());
     for (name, values) in before.attributes() {
-        let own = capabilities.schema.attribute(name).is_some_and(|known| known.read_only)
+        // Active Directory's schema says it of the object class too, of which an entry must have one.
+        let own = capabilities.schema.attribute(name).is_some_and(|known| known.read_only && known.name != "objectClass")
             || profile.given.iter().any(|given| given.eq_ignore_ascii_case(name));
         if !own {
             entry.push(name, values.iter().cloned());

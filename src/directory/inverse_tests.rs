@@ -11,6 +11,7 @@ type Kept = BTreeMap<String, BTreeSet<Vec<u8>>>;
 fn capabilities(vendor: Vendor) -> Capabilities {
     let types = [
         "( 1 NAME 'entryUUID' NO-USER-MODIFICATION USAGE directoryOperation )",
+        "( 4 NAME 'objectClass' NO-USER-MODIFICATION )",
         "( 2 NAME 'pwdAccountLockedTime' USAGE directoryOperation )",
         "( 3 NAME ( 'mail' 'rfc822Mailbox' ) SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )",
     ];
@@ -115,14 +116,14 @@ fn a_removed_entry_comes_back_without_what_the_directory_gives_it() {
 #[test]
 fn memberships_that_go_with_an_entry_come_back_with_it() {
     let mut before = Entry::new(dn("cn=ana,dc=example"));
-    before.push_text("cn", "ana");
+    before.push_text("objectClass", "user");
     before.push_text("objectSid", "x");
     before.push_text("memberOf", "cn=all,dc=example");
     let inverse = ChangeRecord::Delete(before.dn.clone()).inverse(Some(&before), &capabilities(Vendor::ActiveDirectory)).unwrap();
     let [ChangeRecord::Add(added), ChangeRecord::Modify { dn: group, changes }] = inverse.as_slice() else {
         panic!("{inverse:?}")
     };
-    assert_eq!(added.attributes().map(|(name, _)| name).collect::<Vec<_>>(), ["cn"]);
+    assert_eq!(added.attributes().map(|(name, _)| name).collect::<Vec<_>>(), ["objectClass"]);
     assert_eq!(*group, dn("cn=all,dc=example"));
     assert_eq!(changes, &[Modification::new(ModifyOp::Add, "member", vec![b"cn=ana,dc=example".to_vec()])]);
 }

@@ -133,7 +133,8 @@ async fn a_line_tells_who_did_what_and_what_came_of_it() {
     ] {
         assert_eq!(first[name], value, "{name}");
     }
-    let change = &first["changes"][0];
+    // In Active Directory a name that the directory can make up may be taken by others.
+    let change = first["changes"].as_array().unwrap().last().unwrap();
     assert_eq!((&change["result"], &change["code"]), (&json!("success"), &json!(0)));
     assert!(change["ldif"].as_str().unwrap().contains("changetype: add"));
     assert!(change["inverse"].as_str().unwrap().ends_with("changetype: delete\n"));
@@ -199,8 +200,12 @@ async fn secrets_are_left_out_and_that_is_told() {
     assert!(masked(&lines[2]).contains(&"title".to_owned()), "{:#}", lines[2]);
     // What was read for the undoing is no secret either in base64.
     for change in lines.iter().flat_map(|line| line["changes"].as_array().unwrap()) {
-        let text = format!("{}{}", change["ldif"], change["inverse"]);
-        assert!(!text.contains("userPassword:") && !text.contains("unicodePwd:"), "{text}");
+        for text in [&change["ldif"], &change["inverse"]].into_iter().filter_map(Value::as_str) {
+            let given = text.lines().filter(|line| !line.starts_with('#'));
+            for line in given {
+                assert!(!line.starts_with("userPassword:") && !line.starts_with("unicodePwd:"), "{text}");
+            }
+        }
     }
 }
 
