@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::chain::{Change, Entry, Event, Write};
 use super::config::AuditConfig;
 use crate::directory::{
-    Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry as DirectoryEntry, Filter, Modification, Rdn, Reads,
-    ResultCode, SearchRequest, SearchResult, Written, ldif,
+    Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry as DirectoryEntry, FeedEvent, Filter, Modification,
+    Rdn, Reads, ResultCode, SearchRequest, SearchResult, Written, ldif,
 };
 
 /// The changes of one request, in the order in which they ended.
@@ -204,5 +204,9 @@ impl Directory for Journalled {
         let before = self.needed(&record);
         let done = self.directory.delete(dn, assertion, self.reads(&before, reads)).await;
         self.finish(&record, done, dn, &[]).await
+    }
+
+    async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
+        self.directory.follow(branches, tell).await;
     }
 }
