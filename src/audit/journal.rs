@@ -206,6 +206,10 @@ impl Directory for Journalled {
         self.finish(&record, done, dn, &[]).await
     }
 
+    async fn check_password(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError> {
+        self.directory.check_password(dn, password).await
+    }
+
     async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
         self.directory.follow(branches, tell).await;
     }
