@@ -5,7 +5,11 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a measurement ends where something is wrong, and prints what it found"
 )]
 
@@ -90,15 +94,10 @@ impl Attack {
             let counted = match answer.status().as_u16() {
                 401 => &self.refused,
                 429 => &self.told_to_wait,
-                status => unexpected(status),
+                status => panic!("a wrong key was answered by {status}"),
             };
             counted.fetch_add(1, Ordering::SeqCst);
             answer.bytes().await.unwrap();
         }
     }
-}
-
-#[expect(clippy::panic, reason = "a wrong key has let somebody in, or worse")]
-fn unexpected(status: u16) -> ! {
-    panic!("a wrong key was answered by {status}")
 }
