@@ -70,11 +70,13 @@ impl Vendor {
         user
     }
 
-    /// Whether the directory gives entries the attribute by itself.
+    /// Whether the directory gives entries the attribute by itself: a count, a time, or what it calls an entry that was put back.
     pub(crate) fn stamps(self, attribute: &str) -> bool {
         let own: &[&str] = match self {
             Self::OpenLdap | Self::Ds389 => &[],
-            Self::ActiveDirectory => &["uSNChanged", "whenChanged", "dSCorePropagationData", "uSNCreated", "whenCreated"],
+            Self::ActiveDirectory => {
+                &["uSNChanged", "whenChanged", "dSCorePropagationData", "uSNCreated", "whenCreated", "objectGUID", "objectSid"]
+            }
         };
         own.iter().any(|own| own.eq_ignore_ascii_case(attribute))
     }
