@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use ldap3::controls::RawControl;
-use ldap3::{Ldap, Scope};
+use ldap3::{Ldap, Scope, SearchOptions};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -57,12 +57,19 @@ fn domain(feed: &Feed<'_>) -> Result<Dn, DirectoryError> {
     around.next().ok_or_else(|| DirectoryError::Malformed("users.base and groups.base are not in one domain".to_owned()))
 }
 
-/// Where removed entries go, if our account may look there. By default administrators alone may.
+/// Where removed entries go, if our account sees what is there: by default administrators alone do, and others are not told so. That
+/// there is something to see is the only proof.
 async fn graves(ldap: &mut Ldap, domain: &Dn) -> Result<Option<Dn>, DirectoryError> {
     let Ok(attribute) = "CN".parse() else { return Ok(None) };
     let graves = domain.child(Rdn::new(attribute, "Deleted Objects"));
-    let found = search(ldap, &graves, Scope::Base, &Filter::everything(), &["1.1"], Some(SHOW_DELETED)).await?;
-    Ok((!found.is_empty()).then_some(graves))
+    let removed = Filter::equal("isDeleted", "TRUE");
+    ldap.with_search_options(SearchOptions::new().sizelimit(1));
+    match search(ldap, &graves, Scope::OneLevel, &removed, &["1.1"], Some(SHOW_DELETED)).await {
+        Ok(found) => Ok((!found.is_empty()).then_some(graves)),
+        Err(error) if error.is(ResultCode::SizeLimitExceeded) => Ok(Some(graves)),
+        Err(error) if error.is(ResultCode::InsufficientAccessRights) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn tell(ldap: &mut Ldap, feed: &Feed<'_>, (domain, graves): (&Dn, Option<&Dn>), from: u64) -> Result<(), DirectoryError> {
