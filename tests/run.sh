@@ -103,6 +103,9 @@ run "documentation's examples" cargo test --doc --locked
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 # The program and slapd killed by turns; few users here, more by hand: cargo bench --bench survival.
 run "survival" cargo test --quiet --locked --bench survival -- 300 6
+# What a client notices of an attack on the keys, printed and not judged.
+run "brute force" cargo test --quiet --locked --bench bruteforce -- 3 100
+run "TLS" tests/tls/run.sh
 run "conformance" tests/conformance/run.sh
 run "tokens of another issuer" tests/issuer/run.sh
 run "sign-in page and OAuth clients" tests/browser/run.sh
