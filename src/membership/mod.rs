@@ -75,8 +75,6 @@ struct Called {
 pub struct Members {
     /// The entity tag of that version.
     pub version: String,
-    /// The values that name them.
-    entries: Vec<Box<str>>,
     /// The resources they are; those that are none left out.
     pub names: Arc<[Name]>,
     since: Reading,
@@ -118,10 +116,7 @@ impl MembershipCache {
                 .build(),
             members: Cache::builder()
                 .max_capacity(bytes / 2)
-                .weigher(|_, members: &Arc<Members>| {
-                    let entries: usize = members.entries.iter().map(|entry| entry.len() + 16).sum();
-                    weight(entries + 128, members.names.iter())
-                })
+                .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
                 .time_to_live(ttl)
                 .build(),
             told: Cache::builder().max_capacity(capacity).time_to_live(UNDER_WAY).build(),
@@ -229,28 +224,22 @@ impl MembershipCache {
         self.groups.insert(dn, (since, groups));
     }
 
-    /// The members a group had when it was last read, if it is in that version still.
+    /// The members a group had when it was last read, if no user or group was changed since. They count if the group is in that
+    /// version still. (A directory may change the name of a member in a group without the group's version telling.)
     pub fn members(&self, id: &str) -> Option<Arc<Members>> {
-        self.members.get(&Uuid::try_parse(id).ok()?)
+        let found = self.members.get(&Uuid::try_parse(id).ok()?).filter(|members| self.members_hold(members));
+        self.metrics.looked_up(Remembered::Members, found.is_some());
+        found
     }
 
-    /// Whether what the members are called holds too.
-    pub fn names_hold(&self, members: &Members) -> bool {
-        let hold = self.freshness.users_hold(members.since) && self.freshness.groups_hold(members.since);
-        self.metrics.looked_up(Remembered::Members, hold);
-        hold
+    /// Whether that is so now.
+    pub fn members_hold(&self, members: &Members) -> bool {
+        self.freshness.users_hold(members.since) && self.freshness.groups_hold(members.since)
     }
 
-    /// The entries that members are.
-    pub fn entries(members: &Members) -> Vec<Dn> {
-        members.entries.iter().filter_map(|entry| entry.parse().ok()).collect()
-    }
-
-    /// Notes the members of a group in one version.
-    pub fn note_members(&self, id: &str, version: String, entries: &[Dn], names: Arc<[Name]>, since: Reading) {
-        let Ok(id) = Uuid::try_parse(id) else { return };
-        let entries = entries.iter().map(|dn| dn.to_string().into()).collect();
-        self.members.insert(id, Arc::new(Members { version, entries, names, since }));
+    /// Notes the members of a group in one version, read since.
+    pub fn note_members(&self, id: Uuid, version: String, names: Arc<[Name]>, since: Reading) {
+        self.members.insert(id, Arc::new(Members { version, names, since }));
     }
 
     /// What these entries are as resources; those that are none, or not visible, are left out.

@@ -1,11 +1,8 @@
 //! GET /Users/{id}, GET /Groups/{id}.
 
-use std::sync::Arc;
-
 use super::{Context, Served, Service, error, served};
 use crate::directory::Source;
-use crate::mapping::{Linked, Mapping, Name, ResourceMapping};
-use crate::membership::{Members, MembershipCache};
+use crate::mapping::{Linked, Mapping, ResourceMapping};
 use crate::scim::precondition::IfNoneMatch;
 use crate::scim::{Kind, Projection, ScimError};
 
@@ -58,34 +55,14 @@ impl Service {
         if let Some(known) = known {
             let since = self.cache.reading();
             let entry = self.find_from(Source::Replica, side, id, side.attributes_without_members(projection)).await?;
-            if side.version(&entry).as_ref() == Some(&known.version) {
+            if side.version(&entry).as_ref() == Some(&known.version) && self.cache.members_hold(&known) {
                 self.cache.note(side, &entry, since);
-                let members = self.members_of(mapping, side, id, &known).await?;
-                let resource = self.resource(cx, mapping, side, (&entry, Linked::Members(&members)), projection).await?;
+                let resource = self.resource(cx, mapping, side, (&entry, Linked::Members(&known.names)), projection).await?;
                 return Ok(served(cx, side, &entry, resource));
             }
         }
         let since = self.cache.reading();
         let entry = self.find_from(Source::Replica, side, id, side.attributes(projection)).await?;
         self.serve(cx, mapping, side, (&entry, since), projection).await
-    }
-
-    /// What the members of a group are called now; who they are is known.
-    async fn members_of(
-        &self,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        id: &str,
-        known: &Members,
-    ) -> Result<Arc<[Name]>, ScimError> {
-        if self.cache.names_hold(known) {
-            return Ok(known.names.clone());
-        }
-        let since = self.cache.reading();
-        let entries = MembershipCache::entries(known);
-        let names = self.names(mapping, &entries).await?;
-        let members: Arc<[Name]> = side.members_among(&entries, &names).into();
-        self.cache.note_members(id, known.version.clone(), &entries, members.clone(), since);
-        Ok(members)
     }
 }

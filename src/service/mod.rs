@@ -352,7 +352,6 @@ impl Service {
         projection: &Projection,
     ) -> Result<Served, ScimError> {
         self.cache.note(side, entry, since);
-        let since = self.cache.reading();
         let references = side.references(entry);
         let names = self.names(mapping, &references).await?;
         self.note_members(side, entry, projection, (&references, &names), since);
@@ -372,7 +371,7 @@ impl Service {
         let read = side.members_path().is_some_and(|path| projection.wants(&path)) && side.has_exact_marks();
         let Some((id, version)) = side.id(entry).zip(side.version(entry)).filter(|_| read) else { return };
         let members = side.members_among(references, names).into();
-        self.cache.note_members(&id.to_string(), version, references, members, since);
+        self.cache.note_members(id, version, members, since);
     }
 
     /// Refuses writes to groups where the administrator switched them off.

@@ -15,10 +15,8 @@ dir=""
 
 template=/usr/share/dirsrv/data/template-dse.ldif
 
-# The plug-ins a company has on: who is a member of what, no dangling names, and a number for every change. With CONTENT_SYNC=0 its
-# changes can be followed by persistent searches only.
+# The plug-ins a company has on: who is a member of what, no dangling names, and a number for every change.
 plugins="memberof plugin|referential integrity postoperation|usn"
-[[ ${CONTENT_SYNC:-1} == 0 ]] || plugins+="|content synchronization|retro changelog plugin"
 
 configuration() {
   local port=$1 administrator_hash=$2

@@ -42,9 +42,13 @@ enum Way {
 
 impl Way {
     fn of(capabilities: &Capabilities) -> Option<Self> {
-        if capabilities.has_control(content_sync::REQUEST) {
+        let searches = capabilities.has_control(persistent_search::REQUEST);
+        // 389 2.3 ended by itself when its Content Synchronization plug-in was used under load.
+        if searches && capabilities.vendor == Vendor::Ds389 {
+            Some(Self::PersistentSearch)
+        } else if capabilities.has_control(content_sync::REQUEST) {
             Some(Self::ContentSync)
-        } else if capabilities.has_control(persistent_search::REQUEST) {
+        } else if searches {
             Some(Self::PersistentSearch)
         } else if capabilities.vendor == Vendor::ActiveDirectory {
             Some(Self::UpdateSequence)
@@ -167,8 +171,10 @@ mod tests {
             Way::of(&Capabilities { vendor, product, usn: false, controls, naming_contexts, schema })
         };
         let both = [persistent_search::REQUEST, content_sync::REQUEST];
-        assert_eq!(of(Vendor::Ds389, &both), Some(Way::ContentSync));
-        assert_eq!(of(Vendor::Ds389, &both[..1]), Some(Way::PersistentSearch));
+        assert_eq!(of(Vendor::Ds389, &both), Some(Way::PersistentSearch));
+        assert_eq!(of(Vendor::Ds389, &both[1..]), Some(Way::ContentSync));
+        assert_eq!(of(Vendor::Unknown, &both), Some(Way::ContentSync));
+        assert_eq!(of(Vendor::Unknown, &both[..1]), Some(Way::PersistentSearch));
         assert_eq!(of(Vendor::ActiveDirectory, &[]), Some(Way::UpdateSequence));
         assert_eq!(of(Vendor::Unknown, &[]), None);
     }
