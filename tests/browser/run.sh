@@ -11,39 +11,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=${CARGO_TARGET_DIR:-$root/target}/browser
 all=(sign_in clients)
-dir="" slapd_pid="" gateway_pid="" tool_pid="" port="" admin_port="" ldap_url=""
+# shellcheck source-path=SCRIPTDIR source=../ground.sh
+. "$root/tests/ground.sh"
 
-# stop MESSAGE [FILE]: ends the run with the reason, and the end of the file that tells more.
-stop() {
-  printf '%s\n' "$1" >&2
-  if [[ -n ${2:-} ]]; then tail -n 40 "$2" >&2; fi
-  exit 1
-}
-
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/packages.sh
-. "$root/deploy/demo/packages.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/processes.sh
-. "$root/deploy/demo/processes.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/openldap.sh
-. "$root/deploy/demo/openldap.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/scimgate.sh
-. "$root/deploy/demo/scimgate.sh"
-
-clean_up() {
-  trap '' INT TERM HUP PIPE
-  end_process "$tool_pid"
-  end_process "$gateway_pid"
-  end_process "$slapd_pid"
-  [[ -z $dir ]] || rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP PIPE
-
-# Sets python, with what the parts need, and chromium. Ubuntu's package of that name is none: it installs by another way.
-install_tools() {
-  need python3:python3
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv || stop "Python's venv could not be installed."
+# Sets chromium. Ubuntu's package of that name is none: it installs by another way.
+find_chromium() {
   for chromium in chromium-headless-shell chromium google-chrome-stable ""; do
     if [[ -z $chromium ]] || command -v "$chromium" >/dev/null; then break; fi
   done
@@ -52,14 +24,6 @@ install_tools() {
     chromium="chromium-headless-shell"
   fi
   chromium=$(command -v "$chromium")
-  python=$cache/venv/bin/python
-  cmp -s "$here/requirements.txt" "$cache/installed.txt" && return
-  rm -rf "$cache"
-  mkdir -p "$cache"
-  {
-    python3 -m venv "$cache/venv" && "$python" -m pip install --disable-pip-version-check -r "$here/requirements.txt"
-  } >"$cache/log" 2>&1 || stop "The tools could not be installed:" "$cache/log"
-  cp "$here/requirements.txt" "$cache/installed.txt"
 }
 
 # Erin is an administrator, Tom is not.
@@ -139,12 +103,9 @@ for part in "$@"; do
   [[ " ${all[*]} " == *" $part "* ]] || stop "There is no part $part; there are ${all[*]}."
 done
 
-# Settings of the caller's environment would go before the file's; and nothing here goes through a proxy.
-for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
-export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1 PYTHONDONTWRITEBYTECODE=1
-
 need slapd:slapd ldapsearch:ldap-utils openssl:openssl curl:curl
-install_tools
+find_chromium
+install_python_tools
 find_program --profile=dev
 
 umask 077
@@ -156,7 +117,7 @@ make_configuration
 start_scimgate
 cd "$dir"
 for part in "$@"; do
-  "$python" "$here/$part.py" </dev/null &
+  "$cache/venv/bin/python" "$here/$part.py" </dev/null &
   tool_pid=$!
   wait "$tool_pid" || stop "$part.py has found a fault. The end of scimgate's log:" "$dir/scimgate.log"
   runs "$gateway_pid" || stop "scimgate has ended:" "$dir/scimgate.log"

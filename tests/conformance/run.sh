@@ -11,49 +11,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=${CARGO_TARGET_DIR:-$root/target}/conformance
 all=(scim2-tester scim-sanity schemathesis)
-dir="" slapd_pid="" gateway_pid="" tool_pid="" port="" admin_port="" ldap_url=""
-
-# stop MESSAGE [FILE]: ends the run with the reason, and the end of the file that tells more.
-stop() {
-  printf '%s\n' "$1" >&2
-  if [[ -n ${2:-} ]]; then tail -n 40 "$2" >&2; fi
-  exit 1
-}
-
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/packages.sh
-. "$root/deploy/demo/packages.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/processes.sh
-. "$root/deploy/demo/processes.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/openldap.sh
-. "$root/deploy/demo/openldap.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/scimgate.sh
-. "$root/deploy/demo/scimgate.sh"
-
-clean_up() {
-  trap '' INT TERM HUP PIPE
-  end_process "$tool_pid"
-  end_process "$gateway_pid"
-  end_process "$slapd_pid"
-  [[ -z $dir ]] || rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP PIPE
-
-# Sets tools: the folder of the tools, in a virtual environment that is made anew whenever their versions change.
-install_tools() {
-  need python3:python3
-  # Debian keeps this part of Python in a package of its own.
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv || stop "Python's venv could not be installed."
-  tools=$cache/venv/bin
-  cmp -s "$here/requirements.txt" "$cache/installed.txt" && return
-  rm -rf "$cache"
-  mkdir -p "$cache"
-  {
-    python3 -m venv "$cache/venv" && "$tools/pip" install --disable-pip-version-check -r "$here/requirements.txt"
-  } >"$cache/log" 2>&1 || stop "The tools could not be installed:" "$cache/log"
-  cp "$here/requirements.txt" "$cache/installed.txt"
-}
+# shellcheck source-path=SCRIPTDIR source=../ground.sh
+. "$root/tests/ground.sh"
 
 make_configuration() {
   local tool
@@ -101,12 +60,9 @@ for tool in "$@"; do
   [[ " ${all[*]} " == *" $tool "* ]] || stop "There is no tool $tool; there are ${all[*]}."
 done
 
-# Settings of the caller's environment would go before the file's; and nothing here goes through a proxy.
-for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
-export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
-
 need slapd:slapd ldapsearch:ldap-utils openssl:openssl curl:curl
-install_tools
+install_python_tools
+tools=$cache/venv/bin
 find_program --profile=dev
 
 umask 077

@@ -6,34 +6,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=${CARGO_TARGET_DIR:-$root/target}/issuer
-dir="" slapd_pid="" gateway_pid="" check_pid="" port="" admin_port="" issuer_port="" ldap_url=""
-
-# stop MESSAGE [FILE]: ends the run with the reason, and the end of the file that tells more.
-stop() {
-  printf '%s\n' "$1" >&2
-  if [[ -n ${2:-} ]]; then tail -n 40 "$2" >&2; fi
-  exit 1
-}
-
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/packages.sh
-. "$root/deploy/demo/packages.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/processes.sh
-. "$root/deploy/demo/processes.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/openldap.sh
-. "$root/deploy/demo/openldap.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/scimgate.sh
-. "$root/deploy/demo/scimgate.sh"
-
-clean_up() {
-  trap '' INT TERM HUP PIPE
-  end_process "$check_pid"
-  end_process "$gateway_pid"
-  end_process "$slapd_pid"
-  [[ -z $dir ]] || rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP PIPE
+# shellcheck source-path=SCRIPTDIR source=../ground.sh
+. "$root/tests/ground.sh"
 
 # The packages, beside the scripts that import them, anew whenever their versions change.
 install_packages_of_npm() {
@@ -83,10 +57,6 @@ EOF
   export SCIMGATE__DIRECTORY__BIND_PASSWORD_FILE="$dir/bind-password"
 }
 
-# Settings of the caller's environment would go before the file's; and nothing here goes through a proxy.
-for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
-export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
-
 need slapd:slapd ldapsearch:ldap-utils openssl:openssl curl:curl node:nodejs npm:npm
 install_packages_of_npm
 find_program --profile=dev
@@ -99,6 +69,6 @@ start_scimgate
 
 NODE_EXTRA_CA_CERTS=$dir/issuer.crt node "$cache/check.mjs" \
   "$issuer_port" "http://127.0.0.1:$port/scim/v2" "$(sed -n 's/^Key: *//p' "$dir/key")" "$dir" </dev/null &
-check_pid=$!
-wait "$check_pid" || stop "Tokens of the issuer are not treated as they should be:" "$dir/scimgate.log"
+tool_pid=$!
+wait "$tool_pid" || stop "Tokens of the issuer are not treated as they should be:" "$dir/scimgate.log"
 runs "$gateway_pid" || stop "scimgate has ended:" "$dir/scimgate.log"

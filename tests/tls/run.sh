@@ -10,43 +10,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=${CARGO_TARGET_DIR:-$root/target}/tls
-dir="" gateway_pid="" port="" admin_port=""
-
-# stop MESSAGE [FILE]: ends the run with the reason, and the end of the file that tells more.
-stop() {
-  printf '%s\n' "$1" >&2
-  if [[ -n ${2:-} ]]; then tail -n 40 "$2" >&2; fi
-  exit 1
-}
-
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/packages.sh
-. "$root/deploy/demo/packages.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/processes.sh
-. "$root/deploy/demo/processes.sh"
-# shellcheck source-path=SCRIPTDIR source=../../deploy/demo/scimgate.sh
-. "$root/deploy/demo/scimgate.sh"
-
-clean_up() {
-  trap '' INT TERM HUP PIPE
-  end_process "$gateway_pid"
-  [[ -z $dir ]] || rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP PIPE
-
-install_sslyze() {
-  need python3:python3
-  # Debian keeps this part of Python in a package of its own.
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv || stop "Python's venv could not be installed."
-  cmp -s "$here/requirements.txt" "$cache/installed.txt" && return
-  rm -rf "$cache"
-  mkdir -p "$cache"
-  {
-    python3 -m venv "$cache/venv" && "$cache/venv/bin/pip" install --disable-pip-version-check -r "$here/requirements.txt"
-  } >"$cache/log" 2>&1 || stop "sslyze could not be installed:" "$cache/log"
-  cp "$here/requirements.txt" "$cache/installed.txt"
-}
+# shellcheck source-path=SCRIPTDIR source=../ground.sh
+. "$root/tests/ground.sh"
 
 # The directory is not needed: nobody gets further than the handshake.
 make_configuration() {
@@ -90,11 +55,8 @@ start() {
   done
 }
 
-for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
-export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost PYTHONDONTWRITEBYTECODE=1
-
 need openssl:openssl
-install_sslyze
+install_python_tools
 find_program --profile=dev
 umask 077
 dir=$(mktemp -d "${TMPDIR:-/tmp}/scimgate-tls.XXXXXX")
