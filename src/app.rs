@@ -72,8 +72,8 @@ impl App {
         let mapping = watch::Sender::new(None);
         let clock = Arc::new(SystemClock);
         let cache = Arc::new(MembershipCache::new(config.service.cache, &metrics));
-        let branches = (config.mapping.users.base.clone(), config.mapping.groups.base.clone());
-        let noting: Arc<dyn Directory> = Arc::new(Noting::new(directory.clone(), cache.clone(), branches.0, branches.1));
+        let (users, groups) = (config.mapping.users.base.clone(), config.mapping.groups.base.clone());
+        let noting: Arc<dyn Directory> = Arc::new(Noting::new(directory.clone(), cache.clone(), users, groups));
         let feed = tokio::spawn(cache.clone().follow(noting.clone(), mapping.subscribe()));
         let service = Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, clock.clone())
             .map_err(|error| StartError(error.to_string()))?;

@@ -19,8 +19,7 @@ const GROUPS: usize = 1;
 impl MembershipCache {
     /// Listens for ever to what the directory tells, once it is known what is to be followed, and anew whenever that changes.
     pub async fn follow(self: Arc<Self>, directory: Arc<dyn Directory>, mut mapping: watch::Receiver<Option<Arc<Mapping>>>) {
-        if !self.feed {
-            self.note_feed(FeedState::Off);
+        if self.feed_state() == FeedState::Off {
             return;
         }
         let mut followed = Vec::new();

@@ -94,7 +94,6 @@ pub struct MembershipCache {
     /// The change mark by which the feed last told of an entry.
     told: Cache<Uuid, Option<Box<str>>>,
     freshness: Freshness,
-    feed: bool,
     state: watch::Sender<FeedState>,
     metrics: CacheMetrics,
 }
@@ -121,7 +120,6 @@ impl MembershipCache {
                 .build(),
             told: Cache::builder().max_capacity(capacity).time_to_live(UNDER_WAY).build(),
             freshness: Freshness::new(blind_ttl),
-            feed,
             state: watch::Sender::new(if feed { FeedState::Lost } else { FeedState::Off }),
             metrics: metrics.cache(),
         }
@@ -187,8 +185,9 @@ impl MembershipCache {
     /// The version of a resource, where it is certain without a look.
     pub fn version(&self, id: &str) -> Option<String> {
         let seen = self.homes.get(&Uuid::try_parse(id).ok()?)?;
-        let mark = seen.mark.as_ref().filter(|_| self.freshness.versions_hold(seen.since))?;
-        Some(ResourceMapping::version_of(mark))
+        let mark = seen.mark.as_ref().filter(|_| self.freshness.versions_hold(seen.since));
+        self.metrics.looked_up(Remembered::Versions, mark.is_some());
+        mark.map(|mark| ResourceMapping::version_of(mark))
     }
 
     /// Forgets a resource that was removed, renamed or not found where it was believed to be.

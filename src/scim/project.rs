@@ -1,5 +1,7 @@
 //! Which attributes an answer holds (RFC 7643 section 7, RFC 7644 section 3.9).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::attr::BoundPath;
@@ -72,122 +74,66 @@ impl Projection {
         }
     }
 
-    /// The answer.
+    /// The answer. Almost all of a resource is shown to most, so it is kept and what is hidden taken out.
     pub fn apply(&self, resource: Resource, ty: &ResourceType) -> Value {
-        if *self == Self::Default {
-            return by_default(resource, ty);
-        }
-        let mut out = Map::new();
-        for (key, value) in resource.into_map() {
-            if let Some(extension) = ty.extension(&key) {
-                let Value::Object(object) = value else { continue };
-                let path = |name: &str| ty.resolve_str(&format!("{}:{name}", extension.id));
-                let shown =
-                    object.into_iter().filter_map(|(name, value)| self.shown(&path(&name)?, value).map(|value| (name, value)));
-                let shown: Map<String, Value> = shown.collect();
-                if !shown.is_empty() {
-                    out.insert(key, shown.into());
-                }
-            } else if let Some(value) = ty.resolve_str(&key).and_then(|path| self.shown(&path, value)) {
-                out.insert(key, value);
+        let mut out = resource.into_map();
+        out.retain(|key, value| match (ty.extension(key), value) {
+            (Some(schema), Value::Object(object)) => {
+                object.retain(|name, value| {
+                    schema.attribute(name).is_some_and(|attribute| self.shows(Some(&schema.id), attribute, value))
+                });
+                !object.is_empty()
             }
-        }
+            (Some(_), _) => false,
+            (None, value) => ty.core(key).is_some_and(|attribute| self.shows(None, attribute, value)),
+        });
         keep_present(&mut out, ty);
         out.into()
     }
 
-    /// An attribute's value as it is shown.
-    fn shown(&self, path: &BoundPath, value: Value) -> Option<Value> {
-        if !self.wants(path) {
-            return None;
+    /// Whether something of an attribute's value is shown; the rest has been taken out of it.
+    fn shows(&self, extension: Option<&Arc<str>>, attribute: &Arc<Attribute>, value: &mut Value) -> bool {
+        let path = BoundPath { extension: extension.cloned(), attribute: attribute.clone(), sub: None };
+        if !self.wants(&path) {
+            return false;
         }
-        let subs_of = |paths: &[BoundPath]| -> Option<Vec<String>> {
-            let same = paths.iter().filter(|asked| asked.parent() == path.parent());
-            same.map(|asked| asked.sub.as_ref().map(|sub| sub.name.clone())).collect()
+        if always_shown(attribute) == Some(true) {
+            return true;
+        }
+        let visible = |name: &str| {
+            let shown = attribute.sub(name).and_then(|sub| always_shown(sub));
+            shown.unwrap_or_else(|| self.wants_sub(&path, name))
         };
-        let keep: Box<dyn Fn(&str) -> bool> = match self {
-            Self::Default => Box::new(|_| true),
-            // One path without a sub-attribute asks for the whole.
-            Self::Only(paths) => match subs_of(paths).filter(|subs| !subs.is_empty()) {
-                Some(subs) => Box::new(move |name| subs.iter().any(|sub| sub == name)),
-                None => Box::new(|_| true),
-            },
-            Self::Except(paths) => {
-                let subs = subs_of(paths).unwrap_or_default();
-                Box::new(move |name| !subs.iter().any(|sub| sub == name))
+        let trim = |value: &mut Value| match value {
+            Value::Object(object) => {
+                object.retain(|name, _| visible(name));
+                !object.is_empty()
             }
-        };
-        let whole = always_shown(&path.attribute) == Some(true);
-        let trim = |value: Value| match value {
-            Value::Object(object) if !whole => {
-                let visible = |name: &str| match path.attribute.sub(name).and_then(|sub| always_shown(sub)) {
-                    Some(shown) => shown,
-                    None => keep(name),
-                };
-                Some(object.into_iter().filter(|(name, _)| visible(name)).collect::<Map<_, _>>())
-                    .filter(|o| !o.is_empty())
-                    .map(Value::Object)
-            }
-            other => Some(other),
+            _ => true,
         };
         match value {
             Value::Array(items) => {
                 let had = !items.is_empty();
-                let items: Vec<Value> = items.into_iter().filter_map(trim).collect();
+                items.retain_mut(trim);
                 // An empty list that was empty stays: a group without members says so.
-                (!items.is_empty() || !had).then(|| items.into())
+                !items.is_empty() || !had
             }
             other => trim(other),
         }
     }
-}
 
-/// What is shown to whoever asks for nothing in particular: almost all, so the resource is kept and what is hidden taken out.
-fn by_default(resource: Resource, ty: &ResourceType) -> Value {
-    let mut out = resource.into_map();
-    out.retain(|key, value| match (ty.extension(key), value) {
-        (Some(schema), Value::Object(object)) => {
-            object.retain(|name, value| schema.attribute(name).is_some_and(|attribute| show(attribute, value)));
-            !object.is_empty()
+    /// Whether a sub-attribute of an attribute that is wanted can be in the answer.
+    fn wants_sub(&self, whole: &BoundPath, name: &str) -> bool {
+        let named = |paths: &[BoundPath], all: bool| {
+            let mut of_it = paths.iter().filter(|asked| asked.parent() == *whole);
+            of_it.any(|asked| asked.sub.as_ref().map_or(all, |sub| sub.name == name))
+        };
+        match self {
+            Self::Default => true,
+            // One path without a sub-attribute asks for the whole.
+            Self::Only(paths) => named(paths, true),
+            Self::Except(paths) => !named(paths, false),
         }
-        (Some(_), _) => false,
-        (None, value) => ty.core(key).is_some_and(|attribute| show(attribute, value)),
-    });
-    keep_present(&mut out, ty);
-    out.into()
-}
-
-/// Whether a value is shown by default; sub-attributes that never are have been taken out of it.
-fn show(attribute: &Attribute, value: &mut Value) -> bool {
-    if matches!(attribute.returned, Returned::Never | Returned::Request) {
-        return false;
-    }
-    if attribute.returned == Returned::Always || attribute.sub_attributes.iter().all(|sub| sub.returned != Returned::Never) {
-        return true;
-    }
-    let visible = |name: &String| attribute.sub(name).is_none_or(|sub| sub.returned != Returned::Never);
-    let trim = |value: &mut Value| match value {
-        Value::Object(object) => {
-            object.retain(|name, _| visible(name));
-            !object.is_empty()
-        }
-        _ => true,
-    };
-    match value {
-        Value::Array(items) => {
-            let had = !items.is_empty();
-            items.retain_mut(trim);
-            !items.is_empty() || !had
-        }
-        other => trim(other),
-    }
-}
-
-/// Keeps of the schemas those that the answer has something of.
-fn keep_present(out: &mut Map<String, Value>, ty: &ResourceType) {
-    if let Some(Value::Array(mut schemas)) = out.remove("schemas") {
-        schemas.retain(|urn| urn.as_str().is_some_and(|urn| ty.extension(urn).is_none() || out.contains_key(urn)));
-        out.insert("schemas".to_owned(), schemas.into());
     }
 }
 
@@ -198,6 +144,14 @@ fn always_shown(attribute: &Attribute) -> Option<bool> {
         Returned::Always => Some(true),
         Returned::Never => Some(false),
         Returned::Default | Returned::Request => None,
+    }
+}
+
+/// Keeps of the schemas those that the answer has something of.
+fn keep_present(out: &mut Map<String, Value>, ty: &ResourceType) {
+    if let Some(Value::Array(mut schemas)) = out.remove("schemas") {
+        schemas.retain(|urn| urn.as_str().is_some_and(|urn| ty.extension(urn).is_none() || out.contains_key(urn)));
+        out.insert("schemas".to_owned(), schemas.into());
     }
 }
 

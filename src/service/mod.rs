@@ -368,8 +368,10 @@ impl Service {
         (references, names): (&[Dn], &Names),
         since: Reading,
     ) {
-        let read = side.members_path().is_some_and(|path| projection.wants(&path)) && side.has_exact_marks();
-        let Some((id, version)) = side.id(entry).zip(side.version(entry)).filter(|_| read) else { return };
+        if !side.has_exact_marks() || side.members_path().is_none_or(|path| !projection.wants(&path)) {
+            return;
+        }
+        let Some((id, version)) = side.id(entry).zip(side.version(entry)) else { return };
         let members = side.members_among(references, names).into();
         self.cache.note_members(id, version, members, since);
     }

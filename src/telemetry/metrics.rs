@@ -1,5 +1,5 @@
-//! Every metric family and its labels, those of the cache in a file beside it. Label values are bounded: routes and result codes by their types, clients by the
-//! configuration.
+//! Every metric family and its labels, those of the cache in a file beside it. Label values are bounded: routes and result codes by
+//! their types, clients by the configuration.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
