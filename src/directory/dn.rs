@@ -350,6 +350,15 @@ impl<'a> Parser<'a> {
     }
 
     fn string(&mut self) -> Result<AvaValue, InvalidDn> {
+        // Most values: nothing in them is escaped.
+        let rest = self.rest();
+        let end = rest.find(['\\', '"', '<', '>', ',', ';', '+']).unwrap_or(rest.len());
+        if let (value, after) = rest.split_at(end)
+            && !after.starts_with(['\\', '"', '<', '>'])
+        {
+            self.at += end;
+            return Ok(AvaValue::Text(value.trim_end_matches(' ').to_owned()));
+        }
         let mut bytes = Vec::new();
         // Unescaped trailing spaces are not part of the value.
         let mut kept = 0;

@@ -18,9 +18,14 @@ impl Entry {
 
     /// Adds values to an attribute.
     pub fn push(&mut self, attribute: &str, values: impl IntoIterator<Item = Vec<u8>>) {
-        match self.attributes.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(attribute)) {
+        self.push_values(attribute.to_owned(), values.into_iter().collect());
+    }
+
+    /// The same with what is there already, as it is read.
+    pub fn push_values(&mut self, attribute: String, values: Vec<Vec<u8>>) {
+        match self.attributes.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&attribute)) {
             Some((_, present)) => present.extend(values),
-            None => self.attributes.push((attribute.to_owned(), values.into_iter().collect())),
+            None => self.attributes.push((attribute, values)),
         }
     }
 

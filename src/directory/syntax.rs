@@ -34,6 +34,9 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     let year: i16 = whole.get(..4)?.parse().ok()?;
     let time = DateTime::new(year, number(4, 6)?, number(6, 8)?, number(8, 10)?, minute, second, 0).ok()?;
     let start = TimeZone::fixed(offset).to_timestamp(time).ok()?;
+    if fraction.is_empty() {
+        return Some(start);
+    }
     // The fraction is of the smallest unit given.
     let unit: i64 = match whole.len() {
         10 => 3_600_000_000_000,

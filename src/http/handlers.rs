@@ -12,7 +12,7 @@ use super::route::Call;
 use crate::auth::{Scope, Scopes};
 use crate::scim::discovery::{self, AuthenticationScheme, Features, Pagination};
 use crate::scim::patch::PatchRequest;
-use crate::scim::{Kind, ListQuery, Projection, Resource, ScimError, list_response, openapi};
+use crate::scim::{Json, Kind, ListQuery, Projection, Resource, ScimError, list_response, openapi};
 use crate::service::{BulkPermission, Context, Got, Projected};
 
 impl Gateway {
@@ -34,23 +34,23 @@ impl Gateway {
         let registry = service.registry();
         let base = context.base_url.clone();
         match call {
-            Call::ServiceProviderConfig => Ok(found(discovery::service_provider_config(&self.features(), &base))),
+            Call::ServiceProviderConfig => Ok(found(Json::of(&discovery::service_provider_config(&self.features(), &base)))),
             // Answered before there is anybody to admit.
             Call::OAuth(_) => Err(ScimError::not_found("Nothing is served here.")),
-            Call::OpenApi => Ok(found(openapi::document(&registry, &base))),
+            Call::OpenApi => Ok(found(Json::of(&openapi::document(&registry, &base)))),
             Call::ResourceTypes => {
                 refuse_filter(query)?;
                 Ok(found(all(discovery::resource_types(&registry, &base))))
             }
             Call::ResourceType(name) => discovery::resource_type(&registry, name, &base)
-                .map(found)
+                .map(|body| found(Json::of(&body)))
                 .ok_or_else(|| ScimError::not_found("There is no such resource type; there are User and Group.")),
             Call::Schemas => {
                 refuse_filter(query)?;
                 Ok(found(all(discovery::schemas(&registry, &base))))
             }
             Call::Schema(urn) => discovery::schema(&registry, urn, &base)
-                .map(found)
+                .map(|body| found(Json::of(&body)))
                 .ok_or_else(|| ScimError::not_found("There is no such schema; /Schemas lists them.")),
             Call::Me => Err(ScimError::new(
                 StatusCode::NOT_IMPLEMENTED,
@@ -62,7 +62,7 @@ impl Gateway {
                     groups: lacking(*scopes, Scope::GroupsWrite),
                     put_omitted: policy.put_omitted,
                 };
-                service.bulk(context, body, &permission).await.map(found)
+                service.bulk(context, body, &permission).await.map(|body| found(Json::of(&body)))
             }
             Call::Search(None) => service.search_all(context, &body).await.map(found),
             Call::Search(Some(kind)) => {
@@ -78,12 +78,12 @@ impl Gateway {
                 let projection = Projection::from_query(query, ty)?;
                 let resource = Resource::accept(body, ty, &mut context.dialect)?;
                 let served = service.create(context, *kind, resource, &projection).await?;
-                Ok(response::resource(StatusCode::CREATED, &served))
+                Ok(response::resource(StatusCode::CREATED, served))
             }
             Call::Get(kind, id) => {
                 let projection = Projection::from_query(query, registry.get(*kind))?;
                 Ok(match service.get(context, *kind, id, &projection, if_none_match.as_ref()).await? {
-                    Got::Resource(served) => response::resource(StatusCode::OK, &served),
+                    Got::Resource(served) => response::resource(StatusCode::OK, served),
                     Got::NotModified(version) => response::not_modified(&version),
                 })
             }
@@ -93,7 +93,7 @@ impl Gateway {
                 let omitted = context.omitted(*kind, &body, policy.put_omitted);
                 let resource = Resource::accept(body, ty, &mut context.dialect)?;
                 let served = service.replace(context, *kind, id, resource, omitted, &projection).await?;
-                Ok(response::resource(StatusCode::OK, &served))
+                Ok(response::resource(StatusCode::OK, served))
             }
             Call::Patch(kind, id) => {
                 let ty = registry.get(*kind);
@@ -102,7 +102,7 @@ impl Gateway {
                 let silent = *kind == Kind::Group && !projection.explicit() && policy.group_patch == GroupPatchAnswer::Nothing;
                 let answer = if silent { Projected::Nothing } else { Projected::Resource(&projection) };
                 let served = service.patch(context, *kind, id, &patch, answer).await?;
-                Ok(served.map_or_else(response::no_content, |served| response::resource(StatusCode::OK, &served)))
+                Ok(served.map_or_else(response::no_content, |served| response::resource(StatusCode::OK, served)))
             }
             Call::Delete(kind, id) => {
                 service.delete(context, *kind, id).await?;
@@ -155,14 +155,13 @@ fn lacking(scopes: Scopes, scope: Scope) -> Option<ScimError> {
     (!scopes.contains(scope)).then(|| response::insufficient_scope(scope))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the last thing that is done with it")]
-fn found(body: Value) -> Answer {
-    response::json(StatusCode::OK, &body)
+fn found(body: Json) -> Answer {
+    response::json(StatusCode::OK, body)
 }
 
 /// The whole of a short list.
-fn all(resources: Vec<Value>) -> Value {
-    list_response(resources.len(), 1, resources)
+fn all(resources: Vec<Value>) -> Json {
+    list_response(resources.len(), 1, &resources.into_iter().collect())
 }
 
 /// RFC 7644 section 4: a filter on a discovery endpoint is answered by 403.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::auth::{Offers, Rejection, Scope};
 use crate::limit::{Exhausted, Standing};
-use crate::scim::ScimError;
+use crate::scim::{Json, ScimError};
 use crate::service::Served;
 
 /// What goes back to the client.
@@ -21,10 +21,8 @@ const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json")
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// A body.
-pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
-    // A tree of JSON values is always printed.
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
-    let mut answer = Response::new(Full::new(Bytes::from(bytes)));
+pub(super) fn json(status: StatusCode, body: Json) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body.into_bytes())));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, SCIM_JSON);
     answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
@@ -33,7 +31,7 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
 
 /// A body that is not SCIM's.
 pub(super) fn plain_json(status: StatusCode, body: &Value) -> Answer {
-    let mut answer = json(status, body);
+    let mut answer = json(status, Json::of(body));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
@@ -55,8 +53,8 @@ pub(super) fn not_modified(version: &str) -> Answer {
 }
 
 /// A resource with its URL and version.
-pub(super) fn resource(status: StatusCode, served: &Served) -> Answer {
-    let mut answer = json(status, &served.resource);
+pub(super) fn resource(status: StatusCode, served: Served) -> Answer {
+    let mut answer = json(status, served.resource);
     if status == StatusCode::CREATED {
         set(&mut answer, LOCATION, &served.location);
     }
@@ -68,7 +66,7 @@ pub(super) fn resource(status: StatusCode, served: &Served) -> Answer {
 
 /// An error body.
 pub(super) fn error(error: &ScimError) -> Answer {
-    let mut answer = json(error.status, &error.to_body());
+    let mut answer = json(error.status, Json::of(&error.to_body()));
     if let Some(seconds) = error.retry_after {
         set(&mut answer, RETRY_AFTER, &seconds.to_string());
     }

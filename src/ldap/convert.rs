@@ -32,10 +32,14 @@ pub(super) fn ranged_entry(tag: StructureTag) -> Result<(Entry, Vec<Rest>), Dire
         let mut parts = constructed(attribute).ok_or_else(malformed)?.into_iter();
         let name = parts.next().and_then(text).ok_or_else(malformed)?;
         let values = parts.next().and_then(constructed).ok_or_else(malformed)?;
-        let (name, range) = name.split_once(";range=").map_or((name.as_str(), None), |(name, range)| (name, Some(range)));
-        entry.push(name, values.into_iter().filter_map(primitive));
-        let last = range.and_then(|range| range.split_once('-')).map(|(_, last)| last).filter(|last| *last != "*");
-        if let Some(last) = last {
+        let values = values.into_iter().filter_map(primitive).collect();
+        // Most names have no options.
+        let Some((name, range)) = name.find(';').and_then(|_| name.split_once(";range=")) else {
+            entry.push_values(name, values);
+            continue;
+        };
+        entry.push(name, values);
+        if let Some((_, last)) = range.split_once('-').filter(|(_, last)| *last != "*") {
             let last: usize = last.parse().map_err(|_| malformed())?;
             missing.push(Rest { attribute: name.to_owned(), from: last.checked_add(1).ok_or_else(malformed)? });
         }

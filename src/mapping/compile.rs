@@ -147,6 +147,8 @@ impl Mapping {
                 member_of: member_of && !by_login,
                 swaps: !capabilities.has_control(Capabilities::ASSERTION),
                 usual_attributes: OnceLock::new(),
+                usual_view: OnceLock::new(),
+                whole_view: OnceLock::new(),
                 rules,
                 ty,
             }

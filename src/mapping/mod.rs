@@ -15,6 +15,7 @@ mod read;
 mod resource_mapping;
 mod rule;
 mod template;
+mod view;
 mod write;
 
 pub use active::Active;
@@ -27,6 +28,7 @@ pub use names::{Groups, Name, Names, Targets};
 pub use patch::{MemberChange, Plan};
 pub use read::{Linked, ReadContext};
 pub use resource_mapping::ResourceMapping;
+pub use view::{Shown, View};
 
 #[cfg(test)]
 mod tests;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::ResourceMapping;
 use super::names::{Groups, Name, Names};
 use super::rule::Rule;
-use crate::directory::{Dn, Entry, instant};
-use crate::scim::text::prepare;
-use crate::scim::{BoundPath, Filter, Kind, ListQuery, Projection, Resource};
+use super::view::location;
+use crate::directory::{Dn, Entry};
+use crate::scim::{BoundPath, Filter, ListQuery, Projection, Resource};
 
 /// What reading needs beside the entry.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ impl ResourceMapping {
         wanted.extend(self.active.attribute());
         let rules: Vec<&Rule> = self.rules.iter().filter(|rule| wanted_path(&rule.path)).collect();
         // Which item of a list is the primary one depends on the userName.
-        let lists = rules.iter().any(|rule| has_primary(rule));
+        let lists = rules.iter().any(|rule| rule.has_primary());
         let user_name = self.rules.iter().find(|rule| lists && rule.path.is_core("userName", None));
         wanted.extend(rules.into_iter().chain(user_name).map(|rule| rule.attribute.as_str()));
         wanted.extend(self.sources(&wanted_path));
@@ -92,7 +92,7 @@ impl ResourceMapping {
         references.flat_map(|rule| self.targets(rule, entry)).collect()
     }
 
-    fn targets(&self, rule: &Rule, entry: &Entry) -> Vec<Dn> {
+    pub(super) fn targets(&self, rule: &Rule, entry: &Entry) -> Vec<Dn> {
         let names = entry.texts(&rule.attribute).filter(|text| *text != self.placeholder);
         names.filter_map(|text| self.reference_name(rule, text)).filter(|dn| !dn.is_root()).collect()
     }
@@ -119,7 +119,7 @@ impl ResourceMapping {
 
     /// Where the resource is found.
     pub fn location(&self, base_url: &str, id: &str) -> String {
-        format!("{base_url}{}/{id}", self.ty.kind.endpoint())
+        location(base_url, self.ty.kind, id)
     }
 
     /// The attributes that say what an entry is called, whether it is ours, and in which version.
@@ -144,181 +144,10 @@ impl ResourceMapping {
 
     /// The resource an entry is.
     pub fn read(&self, entry: &Entry, context: ReadContext<'_>) -> Resource {
-        let mut resource = Resource::new();
-        let id = self.id(entry).map(|id| id.to_string()).unwrap_or_default();
-        for rule in &self.rules {
-            if rule.codec.refers() {
-                self.read_reference(rule, entry, context, &mut resource);
-            } else {
-                read_rule(rule, entry, &mut resource);
-            }
-        }
-        self.mark_primary(&mut resource);
-        let map = resource.map_mut();
-        if self.ty.kind == Kind::User {
-            map.insert("active".to_owned(), self.active.read(entry).into());
-            if let Some(groups) = context.groups.filter(|groups| **groups != Groups::default()) {
-                let item = |kind: &'static str| move |group: &Name| reference(group, context.base_url, kind);
-                let items = groups.direct.iter().map(item("direct")).chain(groups.indirect.iter().map(item("indirect")));
-                map.insert("groups".to_owned(), items.collect());
-            }
-        } else if self.member_attribute().is_some() {
-            // Some clients add nobody to a group that does not say that it is empty.
-            map.entry("members").or_insert_with(|| Value::Array(Vec::new()));
-        }
-        let extensions = self.ty.extensions.iter().map(|schema| &*schema.id).filter(|id| map.contains_key(*id));
-        let schemas: Vec<&str> = std::iter::once(&*self.ty.schema.id).chain(extensions).collect();
-        let schemas = json!(schemas);
-        map.insert("schemas".to_owned(), schemas);
-        let meta = self.meta(entry, context.base_url, &id);
-        map.insert("id".to_owned(), id.into());
-        map.insert("meta".to_owned(), meta);
-        resource
-    }
-
-    /// Connectors look for one primary item in each list, and some take the first for it. The directory tells neither, its values
-    /// have no order: an item of type work it is, the one that is the userName before others.
-    fn mark_primary(&self, resource: &mut Resource) {
-        let user_name = resource.text("userName").map(|name| prepare(name, false));
-        let lists = self.rules.iter().filter(|rule| has_primary(rule));
-        let mut done: Vec<&str> = Vec::new();
-        for rule in lists {
-            if done.contains(&rule.path.attribute.name.as_str()) {
-                continue;
-            }
-            done.push(&rule.path.attribute.name);
-            let mut items = take_items(resource, &rule.path);
-            let text =
-                |item: &Map<String, Value>, sub: &str| item.get(sub).and_then(Value::as_str).map(|text| prepare(text, false));
-            let rank = |item: &Map<String, Value>| {
-                (text(item, "type").as_deref() != Some("work"), user_name.is_none() || text(item, "value") != user_name)
-            };
-            // The first of several equals.
-            if let Some(at) = (0..items.len()).min_by_key(|at| items.get(*at).map(rank)) {
-                let mut primary = items.remove(at);
-                primary.insert("primary".to_owned(), true.into());
-                items.insert(0, primary);
-            }
-            resource.set(&rule.path, items.into_iter().map(Value::Object).collect());
+        // What is shown has text for its keys, and so is a tree.
+        match serde_json::to_value(self.shown(self.whole_view(), entry, context)) {
+            Ok(Value::Object(map)) => Resource::from_map(map),
+            Ok(_) | Err(_) => Resource::new(),
         }
     }
-
-    fn meta(&self, entry: &Entry, base_url: &str, id: &str) -> Value {
-        let mut meta = Map::new();
-        meta.insert("resourceType".to_owned(), self.ty.kind.name().into());
-        meta.insert("location".to_owned(), self.location(base_url, id).into());
-        for (name, attribute) in [("created", self.profile.created), ("lastModified", self.profile.modified)] {
-            if let Some(time) = entry.text(attribute).and_then(instant) {
-                meta.insert(name.to_owned(), time.to_string().into());
-            }
-        }
-        if let Some(version) = self.version(entry) {
-            meta.insert("version".to_owned(), version.into());
-        }
-        meta.into()
-    }
-
-    fn read_reference(&self, rule: &Rule, entry: &Entry, context: ReadContext<'_>, resource: &mut Resource) {
-        let names = match context.linked {
-            Linked::Members(members) => {
-                let items = members.iter().map(|name| reference(name, context.base_url, name.kind.name()));
-                resource.set(&rule.path, items.collect::<Vec<_>>().into());
-                return;
-            }
-            Linked::Names(names) => names,
-        };
-        let targets = self.targets(rule, entry);
-        let names = targets.iter().filter_map(|dn| names.get(&dn.key()));
-        if rule.path.attribute.multi_valued {
-            // Two spellings of one name in the directory are one member.
-            let mut seen = std::collections::HashSet::new();
-            let items: Vec<Value> = names
-                .filter(|name| seen.insert(name.id.clone()))
-                .map(|name| reference(name, context.base_url, name.kind.name()))
-                .collect();
-            resource.set(&rule.path, items.into());
-        } else if let Some(name) = names.take(1).next() {
-            let mut object = take_object(resource, &rule.path);
-            object.insert("value".to_owned(), (*name.id).into());
-            object.insert("$ref".to_owned(), format!("{}{}/{}", context.base_url, name.kind.endpoint(), name.id).into());
-            if let Some(display) = &name.display {
-                object.insert("displayName".to_owned(), (**display).into());
-            }
-            resource.set(&rule.path, object.into());
-        }
-    }
-}
-
-/// Whether the rule feeds the items of a list of which one is the primary one.
-fn has_primary(rule: &Rule) -> bool {
-    rule.path.sub.is_some() && rule.path.attribute.multi_valued && rule.path.attribute.sub("primary").is_some()
-}
-
-fn read_rule(rule: &Rule, entry: &Entry, resource: &mut Resource) {
-    // The value in the entry's own name goes before others: it is the one that names it.
-    let named = entry.dn.rdn().and_then(|rdn| rdn.value(&rule.attribute));
-    let stored = entry.values(&rule.attribute);
-    let named = named.map(|named| rule.key(named.as_bytes()));
-    let first = stored.iter().find(|value| named.as_ref().is_some_and(|named| *named == rule.key(value))).or(stored.first());
-    let Some(first) = first else { return };
-    let path = &rule.path;
-    match (&path.sub, path.attribute.multi_valued) {
-        (None, false) => set_some(resource, path, rule.read(first)),
-        (None, true) => resource.set(path, stored.iter().filter_map(|value| rule.read(value)).collect::<Vec<_>>().into()),
-        (Some(sub), false) => {
-            if let Some(value) = rule.read(first) {
-                let mut object = take_object(resource, path);
-                object.insert(sub.name.clone(), value);
-                resource.set(path, object.into());
-            }
-        }
-        (Some(sub), true) => {
-            let mut items = take_items(resource, path);
-            let values = if rule.is_value() { stored } else { std::slice::from_ref(first) };
-            let mut values = values.iter().filter_map(|value| rule.read(value));
-            // What is kept in several attributes meets in one item: the nth value in the nth item of its type.
-            let kind = rule.item.as_deref();
-            let of_type = items.iter_mut().filter(|item| item.get("type").and_then(Value::as_str) == kind);
-            for (item, value) in of_type.zip(values.by_ref()) {
-                item.insert(sub.name.clone(), value);
-            }
-            let kind = kind.map(|kind| ("type".to_owned(), Value::from(kind)));
-            items.extend(values.map(|value| kind.iter().cloned().chain([(sub.name.clone(), value)]).collect()));
-            resource.set(path, items.into_iter().map(Value::Object).collect());
-        }
-    }
-}
-
-/// A reference in a list: `value`, `$ref`, `display`, `type`.
-fn reference(name: &Name, base_url: &str, kind: &str) -> Value {
-    let mut item = Map::new();
-    item.insert("value".to_owned(), (*name.id).into());
-    item.insert("$ref".to_owned(), format!("{base_url}{}/{}", name.kind.endpoint(), name.id).into());
-    item.insert("type".to_owned(), kind.into());
-    if let Some(display) = &name.display {
-        item.insert("display".to_owned(), (**display).into());
-    }
-    item.into()
-}
-
-fn set_some(resource: &mut Resource, path: &BoundPath, value: Option<Value>) {
-    if let Some(value) = value {
-        resource.set(path, value);
-    }
-}
-
-fn take_object(resource: &mut Resource, path: &BoundPath) -> Map<String, Value> {
-    match resource.remove(path) {
-        Some(Value::Object(object)) => object,
-        _ => Map::new(),
-    }
-}
-
-fn take_items(resource: &mut Resource, path: &BoundPath) -> Vec<Map<String, Value>> {
-    let Some(Value::Array(items)) = resource.remove(path) else { return Vec::new() };
-    let objects = items.into_iter().filter_map(|item| match item {
-        Value::Object(object) => Some(object),
-        _ => None,
-    });
-    objects.collect()
 }

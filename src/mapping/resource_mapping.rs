@@ -1,6 +1,5 @@
 //! One resource type's side of a mapping: what is an entry of it, which one is meant, and who is a member.
 
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use super::Active;
@@ -8,6 +7,7 @@ use super::config::{Mark, Passwords, UserNameRule};
 use super::names::{Name, Names};
 use super::rule::{Codec, Rule};
 use super::template::Template;
+use super::view::{View, among};
 use crate::directory::profile::Profile;
 use crate::directory::{AttributeName, Ava, Dn, DnKey, Entry, Filter, Modification, ModifyOp, Rdn};
 use crate::scim::{BoundPath, Kind, Resource, ResourceType};
@@ -51,6 +51,10 @@ pub struct ResourceMapping {
     pub(super) swaps: bool,
     /// What is asked of the directory for an answer in which the client asked for nothing in particular.
     pub(super) usual_attributes: OnceLock<Arc<[String]>>,
+    /// How entries are shown to such a client.
+    pub(super) usual_view: OnceLock<Arc<View>>,
+    /// Everything that can be told of them.
+    pub(super) whole_view: OnceLock<View>,
 }
 
 impl ResourceMapping {
@@ -147,9 +151,7 @@ impl ResourceMapping {
 
     /// Those of the entries that are resources, each once: two spellings of one name are one member.
     pub fn members_among(&self, entries: &[Dn], names: &Names) -> Vec<Name> {
-        let mut seen = HashSet::with_capacity(entries.len());
-        let found = entries.iter().filter_map(|dn| names.get(&dn.key()));
-        found.filter(|name| seen.insert(name.id.clone())).cloned().collect()
+        among(entries, names).into_iter().cloned().collect()
     }
 
     /// Puts in the name of nobody, so that a group may be empty.

@@ -1,9 +1,12 @@
 //! One line of an attribute map.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Number;
 
-use crate::directory::{AttributeType, Dn, Equality, file_time, from_file_time, generalized_time, instant};
+use crate::directory::{AttributeType, Dn, Entry, Equality, file_time, from_file_time, generalized_time, instant};
 use crate::scim::filter::{CompareOp, Filter, Literal};
 use crate::scim::text::prepare;
 use crate::scim::{AttrType, BoundPath, Budgets, Dialect, ResourceType};
@@ -35,6 +38,24 @@ impl Codec {
     /// Whether it stands for another resource.
     pub(super) fn refers(self) -> bool {
         matches!(self, Self::Reference | Self::Login)
+    }
+}
+
+/// One value as JSON has it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Scalar<'a> {
+    Text(Cow<'a, str>),
+    Boolean(bool),
+    Number(Number),
+}
+
+impl Scalar<'_> {
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Boolean(_) | Self::Number(_) => None,
+        }
     }
 }
 
@@ -147,6 +168,11 @@ impl Rule {
         self.path.sub.as_ref().is_none_or(|sub| sub.name == "value")
     }
 
+    /// Whether it feeds the items of a list of which one is the primary one.
+    pub(super) fn has_primary(&self) -> bool {
+        self.path.sub.is_some() && self.path.attribute.multi_valued && self.path.attribute.sub("primary").is_some()
+    }
+
     /// Whether SCIM shows every value that the directory holds, not just one of them.
     pub(super) fn shows_all(&self) -> bool {
         self.definition.single_value || self.is_multi()
@@ -165,19 +191,45 @@ impl Rule {
         !(self.definition.is_ascii() && text.contains('\0'))
     }
 
+    /// The value that is shown where one is. The one in the entry's own name goes before others: it is the one that names it.
+    fn first_stored<'a>(&self, entry: &'a Entry) -> Option<&'a Vec<u8>> {
+        let stored = entry.values(&self.attribute);
+        let (first, others) = stored.split_first()?;
+        let named = entry.dn.rdn().filter(|_| !others.is_empty()).and_then(|rdn| rdn.value(&self.attribute));
+        let named = named.map(|named| self.key(named.as_bytes()));
+        Some(named.and_then(|named| stored.iter().find(|value| self.key(value) == named)).unwrap_or(first))
+    }
+
+    /// That value of an entry, if it fits.
+    pub(super) fn first<'a>(&self, entry: &'a Entry) -> Option<Scalar<'a>> {
+        self.first_stored(entry).and_then(|value| self.read(value))
+    }
+
+    /// Every value that is shown: all where they are values of the attribute, one where they are parts of something.
+    pub(super) fn all<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Scalar<'a>> {
+        let one = || self.first_stored(entry).map_or(&[][..], std::slice::from_ref);
+        let values = if self.is_value() { entry.values(&self.attribute) } else { one() };
+        values.iter().filter_map(|value| self.read(value))
+    }
+
     /// A value of the directory as JSON; `None` if it does not fit. References are not read here.
-    pub(super) fn read(&self, value: &[u8]) -> Option<serde_json::Value> {
+    fn read<'a>(&self, value: &'a [u8]) -> Option<Scalar<'a>> {
         use base64::Engine as _;
         let text = || std::str::from_utf8(value).ok();
+        let own = |text: String| Scalar::Text(Cow::Owned(text));
         match self.codec {
             // Some directories hold empty values, which are none in SCIM.
-            Codec::Text => text().filter(|text| !text.is_empty() && self.fits(text)).map(Into::into),
-            Codec::Boolean => text().map(|text| text.eq_ignore_ascii_case("TRUE").into()),
-            Codec::Integer => text().and_then(number).filter(|number| !number.is_f64()).map(Into::into),
-            Codec::Decimal => text().and_then(number).map(Into::into),
-            Codec::Instant => text().and_then(instant).map(|time| time.to_string().into()),
-            Codec::FileTime => text().and_then(from_file_time).map(|time| time.to_string().into()),
-            Codec::Binary => Some(base64::engine::general_purpose::STANDARD.encode(value).into()),
+            Codec::Text => {
+                text().filter(|text| !text.is_empty() && self.fits(text)).map(|text| Scalar::Text(Cow::Borrowed(text)))
+            }
+            Codec::Boolean => text().map(|text| Scalar::Boolean(text.eq_ignore_ascii_case("TRUE"))),
+            Codec::Integer => text().and_then(number).filter(|number| !number.is_f64()).map(Scalar::Number),
+            Codec::Decimal => text().and_then(number).map(Scalar::Number),
+            Codec::Instant => text().and_then(instant).map(|time| own(time.to_string())),
+            Codec::FileTime => text().and_then(from_file_time).map(|time| own(time.to_string())),
+            Codec::Binary => Some(value)
+                .filter(|value| !value.is_empty())
+                .map(|value| own(base64::engine::general_purpose::STANDARD.encode(value))),
             Codec::Reference | Codec::Login => None,
         }
     }

@@ -24,7 +24,7 @@ pub use attr::{AttrPath, BoundPath};
 pub use budget::Budgets;
 pub use error::{ScimError, ScimType};
 pub use filter::{CompareOp, Filter, Literal};
-pub use message::{list_response, list_response_with_cursors};
+pub use message::{Json, Resources, list_response, list_response_with_cursors};
 pub use patch::{OpKind, Operation, PatchRequest, Target};
 pub use project::Projection;
 pub use query::{ListQuery, sort};

@@ -100,10 +100,7 @@ impl Projection {
         if always_shown(attribute) == Some(true) {
             return true;
         }
-        let visible = |name: &str| {
-            let shown = attribute.sub(name).and_then(|sub| always_shown(sub));
-            shown.unwrap_or_else(|| self.wants_sub(&path, name))
-        };
+        let visible = |name: &str| self.wants_sub(&path, name);
         let trim = |value: &mut Value| match value {
             Value::Object(object) => {
                 object.retain(|name, _| visible(name));
@@ -123,7 +120,11 @@ impl Projection {
     }
 
     /// Whether a sub-attribute of an attribute that is wanted can be in the answer.
-    fn wants_sub(&self, whole: &BoundPath, name: &str) -> bool {
+    pub fn wants_sub(&self, whole: &BoundPath, name: &str) -> bool {
+        let of_the_whole = always_shown(&whole.attribute).filter(|shown| *shown);
+        if let Some(shown) = of_the_whole.or_else(|| whole.attribute.sub(name).and_then(|sub| always_shown(sub))) {
+            return shown;
+        }
         let named = |paths: &[BoundPath], all: bool| {
             let mut of_it = paths.iter().filter(|asked| asked.parent() == *whole);
             of_it.any(|asked| asked.sub.as_ref().map_or(all, |sub| sub.name == name))

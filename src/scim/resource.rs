@@ -15,6 +15,11 @@ impl Resource {
         Self::default()
     }
 
+    /// An object that has that form.
+    pub fn from_map(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+
     /// The object.
     pub fn map(&self) -> &Map<String, Value> {
         &self.0

@@ -58,8 +58,9 @@ impl Service {
         }
         if kind == Kind::User && !mapping.default_groups.is_empty() {
             self.join_default_groups(&mapping, side, &added).await?;
+            return self.serve(cx, &mapping, side, (&added, self.cache.reading()), projection).await;
         }
-        self.serve(cx, &mapping, side, (&added, self.cache.reading()), projection).await
+        self.serve_new(cx, &mapping, side, &added, projection).await
     }
 
     /// Where the entry's name is not what must be unique, nothing but a look tells whether it is taken.

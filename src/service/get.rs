@@ -1,6 +1,6 @@
 //! GET /Users/{id}, GET /Groups/{id}.
 
-use super::{Context, Served, Service, error, served};
+use super::{Context, Served, Service, error};
 use crate::directory::Source;
 use crate::mapping::{Linked, Mapping, ResourceMapping};
 use crate::scim::precondition::IfNoneMatch;
@@ -57,8 +57,7 @@ impl Service {
             let entry = self.find_from(Source::Replica, side, id, side.attributes_without_members(projection)).await?;
             if side.version(&entry).as_ref() == Some(&known.version) && self.cache.members_hold(&known) {
                 self.cache.note(side, &entry, since);
-                let resource = self.resource(cx, mapping, side, (&entry, Linked::Members(&known.names)), projection).await?;
-                return Ok(served(cx, side, &entry, resource));
+                return self.answer(cx, mapping, side, (&entry, Linked::Members(&known.names)), projection).await;
             }
         }
         let since = self.cache.reading();

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::{try_join, try_join_all};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{Service, error};
 use crate::directory::{Capabilities, Dn, DnKey, Entry, Filter, SearchRequest};
@@ -12,13 +13,16 @@ use crate::scim::ScimError;
 
 /// Groups that are asked for in one search.
 const BATCH: usize = 100;
+/// Users whose groups are asked for in one search. The directory compares every member of every group it finds with each of them.
+const TOGETHER: usize = 25;
+/// Users of one page whose groups are asked for one by one, side by side.
+const SIDE_BY_SIDE: usize = 16;
 /// Groups within groups within groups: no organisation has more levels.
 const LEVELS: usize = 32;
 
 impl Service {
     /// The groups an entry is a member of, as remembered or as the directory says.
-    pub(super) async fn groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Arc<Groups>, ScimError> {
-        let key = dn.key();
+    pub(super) async fn groups_of(&self, mapping: &Mapping, dn: &Dn, key: DnKey) -> Result<Arc<Groups>, ScimError> {
         if let Some(groups) = self.cache.groups(&key) {
             return Ok(groups);
         }
@@ -28,16 +32,30 @@ impl Service {
         Ok(groups)
     }
 
+    /// The groups of each of many entries.
+    pub(super) async fn groups_of_all(&self, mapping: &Mapping, entries: &[Entry]) -> Result<Vec<Arc<Groups>>, ScimError> {
+        let keys: Vec<DnKey> = entries.iter().map(|entry| entry.dn.key()).collect();
+        let known: Vec<Option<Arc<Groups>>> = keys.iter().map(|key| self.cache.groups(key)).collect();
+        let unknown = entries.iter().zip(&keys).zip(&known).filter(|(_, known)| known.is_none());
+        self.learn_groups(mapping, unknown.map(|((entry, key), _)| (key, &entry.dn)).collect()).await?;
+        let each = entries.iter().zip(keys).zip(known).map(|((entry, key), known)| async move {
+            match known {
+                Some(groups) => Ok(groups),
+                None => self.groups_of(mapping, &entry.dn, key).await,
+            }
+        });
+        let each: Vec<_> = each.collect();
+        stream::iter(each).buffered(SIDE_BY_SIDE).try_collect().await
+    }
+
     /// Learns the groups of many entries by one search, where the directory can tell which member it found a group for.
-    pub(super) async fn learn_groups(&self, mapping: &Mapping, entries: &[Entry]) -> Result<(), ScimError> {
+    async fn learn_groups(&self, mapping: &Mapping, unknown: Vec<(&DnKey, &Dn)>) -> Result<(), ScimError> {
         let groups = &mapping.groups;
         let apart = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::MATCHED_VALUES));
         let direct = !mapping.groups_nested && groups.members_are_names() && mapping.groups_sync && apart;
         let Some(member) = groups.member_attribute().filter(|_| direct) else { return Ok(()) };
         let since = self.cache.reading();
-        let unknown: Vec<(DnKey, &Dn)> = entries.iter().map(|entry| (entry.dn.key(), &entry.dn)).collect();
-        let unknown: Vec<_> = unknown.into_iter().filter(|(key, _)| self.cache.groups(key).is_none()).collect();
-        for some in unknown.chunks(BATCH) {
+        for some in unknown.chunks(TOGETHER) {
             let naming: Vec<Filter> = some.iter().map(|(_, dn)| Filter::equal(member, dn.to_string())).collect();
             let mut attributes = groups.naming_attributes();
             let shown = attributes.iter().map(|attribute| Filter::Present(attribute.clone()));
@@ -46,7 +64,7 @@ impl Service {
             let filter = Filter::all([groups.visible(), Filter::Or(naming)]);
             let request = SearchRequest { only_values, ..SearchRequest::below(&groups.base, filter, attributes) };
             let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?.entries;
-            let mut of: HashMap<&DnKey, Vec<Name>> = some.iter().map(|(key, _)| (key, Vec::new())).collect();
+            let mut of: HashMap<&DnKey, Vec<Name>> = some.iter().map(|(key, _)| (*key, Vec::new())).collect();
             for group in &found {
                 let Some(name) = groups.name(group) else { continue };
                 for key in group.texts(member).filter_map(|text| groups.member_name(text)).map(|dn| dn.key()) {

@@ -29,11 +29,12 @@ pub use self::replace::Omitted;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, Scope, SearchRequest, Source};
-use crate::mapping::{Linked, Mapping, Names, ReadContext, ResourceMapping, Targets};
+use crate::mapping::{Groups, Linked, Mapping, Names, ReadContext, ResourceMapping, Shown, Targets, View};
 use crate::membership::{CacheConfig, Home, MembershipCache, Reading};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
-use crate::scim::{Budgets, Dialect, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
+use crate::scim::{Budgets, Dialect, Json, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
 use crate::telemetry::FeedState;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -120,12 +121,12 @@ impl Context {
 }
 
 /// A resource to be answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
     /// Its `id`.
     pub id: String,
     /// As the client asked for it.
-    pub resource: Value,
+    pub resource: Json,
     /// Its URL.
     pub location: String,
     /// Its entity tag.
@@ -282,26 +283,6 @@ impl Service {
         entry.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
 
-    /// An entry as the resource it is; `names` are those of what it refers to.
-    async fn resource(
-        &self,
-        cx: &Context,
-        mapping: &Mapping,
-        side: &ResourceMapping,
-        (entry, linked): (&Entry, Linked<'_>),
-        projection: &Projection,
-    ) -> Result<Value, ScimError> {
-        let groups = match side.groups_path() {
-            Some(path) if projection.wants(&path) => Some(self.groups_of(mapping, &entry.dn).await?),
-            _ => None,
-        };
-        let mut resource = side.read(entry, ReadContext { base_url: &cx.base_url, linked, groups: groups.as_deref() });
-        if cx.derive_missing {
-            side.complete(&mut resource);
-        }
-        Ok(projection.apply(resource, &side.ty))
-    }
-
     /// The entries of resources that one refers to from now on, and of such as it need not refer to any longer. References to
     /// nobody are left out where the client is allowed that, and refused by name where it is not.
     async fn targets<'a>(
@@ -351,12 +332,51 @@ impl Service {
         (entry, since): (&Entry, Reading),
         projection: &Projection,
     ) -> Result<Served, ScimError> {
+        let names = self.note_read(mapping, side, (entry, since), projection).await?;
+        self.answer(cx, mapping, side, (entry, Linked::Names(&names)), projection).await
+    }
+
+    /// The same of an entry that was made just now, of which no group can know yet. (A group may name an entry that was removed by
+    /// others, and so one that is made again; whoever reads it will find that.)
+    async fn serve_new(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        entry: &Entry,
+        projection: &Projection,
+    ) -> Result<Served, ScimError> {
+        let names = self.note_read(mapping, side, (entry, self.cache.reading()), projection).await?;
+        Ok(printed(cx, side, (entry, Linked::Names(&names)), (&side.view(projection), projection), &Groups::default()))
+    }
+
+    /// Notes an entry that was read since. What its references point to.
+    async fn note_read(
+        &self,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        (entry, since): (&Entry, Reading),
+        projection: &Projection,
+    ) -> Result<Names, ScimError> {
         self.cache.note(side, entry, since);
         let references = side.references(entry);
         let names = self.names(mapping, &references).await?;
         self.note_members(side, entry, projection, (&references, &names), since);
-        let resource = self.resource(cx, mapping, side, (entry, Linked::Names(&names)), projection).await?;
-        Ok(served(cx, side, entry, resource))
+        Ok(names)
+    }
+
+    /// An entry as the client asked for it, with what it refers to.
+    async fn answer(
+        &self,
+        cx: &Context,
+        mapping: &Mapping,
+        side: &ResourceMapping,
+        (entry, linked): (&Entry, Linked<'_>),
+        projection: &Projection,
+    ) -> Result<Served, ScimError> {
+        let view = side.view(projection);
+        let groups = if view.shows_groups() { self.groups_of(mapping, &entry.dn, entry.dn.key()).await? } else { Arc::default() };
+        Ok(printed(cx, side, (entry, linked), (&view, projection), &groups))
     }
 
     /// Notes the members of a group that was read with them.
@@ -385,7 +405,41 @@ impl Service {
     }
 }
 
-fn served(cx: &Context, side: &ResourceMapping, entry: &Entry, resource: Value) -> Served {
+/// An entry as the client asked for it.
+fn printed(
+    cx: &Context,
+    side: &ResourceMapping,
+    (entry, linked): (&Entry, Linked<'_>),
+    view: (&View, &Projection),
+    groups: &Groups,
+) -> Served {
+    let context = ReadContext { base_url: &cx.base_url, linked, groups: Some(groups) };
+    let resource = Json::of(&shown(cx, side, view, entry, context));
     let id = side.id(entry).map(|id| id.to_string()).unwrap_or_default();
     Served { location: side.location(&cx.base_url, &id), id, version: side.version(entry), resource }
+}
+
+/// The same, to be printed.
+fn shown<'a>(
+    cx: &Context,
+    side: &'a ResourceMapping,
+    (view, projection): (&'a View, &Projection),
+    entry: &'a Entry,
+    context: ReadContext<'a>,
+) -> impl Serialize + use<'a> {
+    if cx.derive_missing {
+        let mut resource = side.read(entry, context);
+        side.complete(&mut resource);
+        Answered::Made(projection.apply(resource, &side.ty))
+    } else {
+        Answered::AsRead(side.shown(view, entry, context))
+    }
+}
+
+/// A resource in an answer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answered<'a> {
+    AsRead(Shown<'a>),
+    Made(Value),
 }
