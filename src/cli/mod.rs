@@ -1,5 +1,6 @@
 //! The command line.
 
+mod adopt;
 mod audit;
 mod check;
 mod key;
@@ -38,6 +39,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show which existing users would be managed through SCIM from now on, and with --apply adopt them
+    Adopt(adopt::Arguments),
     /// Look at the audit
     Audit {
         #[command(subcommand)]
@@ -102,6 +105,7 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(config) => serve::run(&config.path),
         Command::Check { config, offline, json } => check::run(&config.path, offline, json),
+        Command::Adopt(arguments) => adopt::run(&arguments),
         Command::Key { command: KeyCommand::New { name, scopes, expires, client } } => {
             let kind = if client { key::Kind::Client } else { key::Kind::ApiKey(expires) };
             key::new(&name, &scopes, kind)

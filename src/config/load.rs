@@ -19,6 +19,7 @@ use super::directory::directory;
 use super::issuers::issuers;
 use super::node::{self, Value};
 use super::oauth::oauth;
+use super::provisioning::{adoption, protected, provisioning};
 use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
@@ -26,7 +27,7 @@ use crate::auth::{ApiKeyConfig, AuthConfig, OAuthConfig, Scope, Scopes, is_clien
 use crate::directory::Dn;
 use crate::http::{ClientPolicy, ForwardedHeader, GroupPatchAnswer, HttpConfig, Proxies, ProxyProtocol, TlsConfig};
 use crate::limit::{LimitConfig, Rate, Rates};
-use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords, UserNameRule};
+use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords};
 use crate::membership::CacheConfig;
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
 use crate::service::{CursorConfig, Omitted, ServiceConfig};
@@ -76,7 +77,10 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let clients = clients(root.named_sections("clients"), &mut limits);
     let (cache, stale) = cache(root.section("cache"));
     server.stale = stale;
-    let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment) };
+    let joined: Vec<(&str, &Dn)> = provisioning.2.iter().map(|group| ("provisioning.default_groups", group)).collect();
+    let protected = protected(root.section("protected"), &joined);
+    let adoption = adoption(root.section("adoption"));
+    let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment), protected };
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
@@ -98,7 +102,21 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         passwords,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
-    Some(Config { server, admin, directory, mapping, data, auth, clients, limits, service, audit, log, secret_files: Vec::new() })
+    Some(Config {
+        server,
+        admin,
+        directory,
+        mapping,
+        adoption,
+        data,
+        auth,
+        clients,
+        limits,
+        service,
+        audit,
+        log,
+        secret_files: Vec::new(),
+    })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -314,18 +332,6 @@ fn groups(mut section: Section<'_>) -> (GroupSide, Vec<std::path::PathBuf>) {
     };
     section.finish();
     (container.map(|container| (container, rules)), extensions)
-}
-
-fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
-    let user_name = section.parsed("user_name", |text| match text {
-        "email" => Ok(UserNameRule::Email),
-        "any" => Ok(UserNameRule::Any),
-        _ => Err("this must be \"email\" or \"any\"".to_owned()),
-    });
-    let existing_users = section.flag("existing_users", false);
-    let default_groups = section.list("default_groups", dn).unwrap_or_default();
-    section.finish();
-    (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
 }
 
 fn auth(mut section: Section<'_>, server: &HttpConfig, people: Option<&Dn>, environment: &Environment) -> AuthConfig {

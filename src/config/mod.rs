@@ -8,6 +8,7 @@ mod issuers;
 mod load;
 mod node;
 mod oauth;
+mod provisioning;
 mod quantity;
 mod reader;
 
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::admin::AdminConfig;
+use crate::adoption::AdoptionConfig;
 use crate::audit::AuditConfig;
 use crate::auth::AuthConfig;
 use crate::http::{ClientPolicy, HttpConfig};
@@ -38,6 +40,8 @@ pub struct Config {
     pub directory: LdapConfig,
     /// `[users]`, `[groups]` and `[provisioning]`
     pub mapping: MappingConfig,
+    /// `[adoption]`
+    pub adoption: AdoptionConfig,
     /// `[data]`
     pub data: DataConfig,
     /// `[auth]`
@@ -46,7 +50,7 @@ pub struct Config {
     pub clients: HashMap<Arc<str>, ClientPolicy>,
     /// `[limits]`, the rates
     pub limits: LimitConfig,
-    /// `[cache]`, `[cursors]`, and of `[limits]` what one request may cost
+    /// `[cache]`, `[cursors]`, `[protected]`, and of `[limits]` what one request may cost
     pub service: ServiceConfig,
     /// `[audit]`; `None`: nothing is audited.
     pub audit: Option<AuditConfig>,

@@ -2,6 +2,7 @@
 //! by the caller and passed in.
 
 mod active;
+mod adoption;
 mod change;
 mod compile;
 mod config;

@@ -27,6 +27,7 @@ impl Service {
         let ids = side.referenced_ids(&resource);
         let targets = self.targets(cx, &mapping, side, ids.iter().map(String::as_str), []).await?;
         let mut entry = side.new_entry(&resource, &targets)?;
+        self.check_protected(&mapping, side, &entry.dn).await?;
         if kind == Kind::User && side.profile.needs_password && side.password(&resource).is_none() {
             let unknown = unknown_password()?;
             if let Some((attribute, value)) = side.profile.password.value(&unknown) {

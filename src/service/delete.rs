@@ -21,6 +21,7 @@ impl Service {
         for _ in 0..ATTEMPTS {
             // Memberships are given up by name, so the name must be today's, and not for a version that is known to be old.
             let entry = self.find(side, id, side.attributes(&Projection::Only(Vec::new()))).await?;
+            self.check_protected(&mapping, side, &entry.dn).await?;
             cx.check_version(side, &entry)?;
             let left = self.leave_groups(&mapping, &entry.dn).await?;
             let removed = self.remove(&entry.dn, &guard, &identity).await;

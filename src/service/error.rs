@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::ProtectedBy;
 use crate::directory::{DirectoryError, Dn, ResultCode};
 use crate::mapping::ResourceMapping;
 use crate::scim::{Kind, ScimError, ScimType};
@@ -94,6 +95,18 @@ pub(super) fn groups_off() -> ScimError {
     ScimError::new(
         StatusCode::FORBIDDEN,
         "Groups are not provisioned here: the administrator can set groups.sync = true in scimgate's configuration.",
+    )
+}
+
+/// An entry that is never changed.
+pub(super) fn protected(kind: Kind, by: &ProtectedBy) -> ScimError {
+    ScimError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "This {} is protected and cannot be changed through SCIM: {by}. Nothing was changed. Take it out of the identity provider's \
+             assignment and change it in the directory itself, or have the administrator take it out of [protected].",
+            kind.name().to_ascii_lowercase()
+        ),
     )
 }
 
@@ -223,7 +236,8 @@ pub(super) fn taken(side: &ResourceMapping) -> ScimError {
 pub(super) fn unmanaged(kind: Kind) -> ScimError {
     ScimError::uniqueness(format!(
         "The directory has this {} already, but it is not managed through SCIM. To take such entries over, set \
-         provisioning.existing_users = true in scimgate's configuration (\"Provision existing users\").",
+         provisioning.existing_users = true in scimgate's configuration (\"Provision existing users\"), or adopt them with \
+         scimgate adopt.",
         kind.name().to_ascii_lowercase()
     ))
 }

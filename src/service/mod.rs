@@ -13,6 +13,7 @@ mod list;
 mod members;
 mod order;
 mod patch;
+mod protected;
 mod replace;
 mod update;
 
@@ -25,6 +26,7 @@ use self::cursor::CursorSeal;
 pub use self::cursor::{CursorConfig, NoKey};
 pub use self::get::Got;
 use self::order::Orders;
+pub use self::protected::{Protected, ProtectedBy};
 pub use self::replace::Omitted;
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -50,6 +52,8 @@ pub struct ServiceConfig {
     pub cache: CacheConfig,
     /// How long lists can be walked by cursors.
     pub cursors: CursorConfig,
+    /// What is never changed.
+    pub protected: Protected,
 }
 
 /// Who asks, and how.
@@ -162,6 +166,7 @@ pub struct Service {
     orders: Arc<Orders>,
     seal: Arc<CursorSeal>,
     budgets: Budgets,
+    protected: Arc<Protected>,
     /// Where writes are told, if they are.
     audit: Option<Arc<Audit>>,
 }
@@ -186,6 +191,7 @@ impl Service {
             orders: Arc::new(Orders::new()),
             seal: Arc::new(CursorSeal::new(&config.cursors, clock)?),
             budgets: config.budgets,
+            protected: Arc::new(config.protected.clone()),
             audit: None,
         })
     }

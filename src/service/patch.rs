@@ -30,7 +30,7 @@ impl Service {
         match side.plan(patch)? {
             Plan::Direct(_) if repeats() => {}
             Plan::Direct(changes) if !changes.is_empty() => {
-                let entry = self.patch_directly(cx, side, id, &changes, &side.attributes(projection)).await?;
+                let entry = self.patch_directly(cx, &mapping, side, id, &changes, &side.attributes(projection)).await?;
                 self.orders.changed();
                 let served = self.serve(cx, &mapping, side, (&entry, self.cache.reading()), projection).await?;
                 return Ok(answer.projection().map(|_| served));
@@ -63,6 +63,7 @@ impl Service {
     async fn patch_directly(
         &self,
         cx: &Context,
+        mapping: &Mapping,
         side: &ResourceMapping,
         id: &str,
         changes: &[Modification],
@@ -92,7 +93,7 @@ impl Service {
                 done => done,
             }
         };
-        self.at_home(cx, side, id, write).await?.ok_or_else(|| error::not_found(side.ty.kind, id))
+        self.at_home(cx, mapping, side, id, write).await?.ok_or_else(|| error::not_found(side.ty.kind, id))
     }
 
     async fn patch_members(
@@ -115,13 +116,14 @@ impl Service {
             let adoption: Vec<Modification> = side.adoption_of(home.owned).collect();
             self.change_members(side, &home, identity, members, &adoption, read_back).await
         };
-        self.at_home(cx, side, id, write).await
+        self.at_home(cx, mapping, side, id, write).await
     }
 
     /// Runs a write where the resource was last seen, and once more where the directory says it is, if it was not there.
     async fn at_home<T, F: Future<Output = Result<T, DirectoryError>>>(
         &self,
         cx: &Context,
+        mapping: &Mapping,
         side: &ResourceMapping,
         id: &str,
         write: impl Fn(Arc<Home>) -> F,
@@ -129,6 +131,7 @@ impl Service {
         let mut fresh = false;
         loop {
             let home = self.home(side, id, fresh).await?;
+            self.check_protected(mapping, side, &home.dn).await?;
             match write(home.clone()).await {
                 Ok(done) => {
                     if !home.owned {

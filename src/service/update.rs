@@ -25,6 +25,7 @@ impl Service {
         for _ in 0..ATTEMPTS {
             let since = self.cache.reading();
             let entry = self.find(side, id, side.all_attributes()).await?;
+            self.check_protected(mapping, side, &entry.dn).await?;
             adopting = !side.adoption(&entry).is_empty();
             cx.check_version(side, &entry)?;
             let names = self.names(mapping, &side.references(&entry)).await?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("clock", &[]),
     ("secret", &[]),
     ("scim", &[]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
     ("audit", &["directory", "telemetry"]),
     ("service", &["audit", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
+    ("adoption", &["directory", "mapping", "scim", "service"]),
     ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
     ("http", &["scim", "service", "auth", "limit", "telemetry"]),
@@ -25,6 +26,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         "config",
         &[
             "admin",
+            "adoption",
             "audit",
             "auth",
             "directory",
@@ -62,6 +64,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
+            "adoption",
             "app",
             "audit",
             "auth",

@@ -5,6 +5,7 @@ mod support;
 
 mod account;
 mod active;
+mod adopt;
 mod audit;
 mod auth;
 mod bulk;
