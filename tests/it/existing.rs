@@ -64,6 +64,23 @@ async fn provisioning_existing_users_takes_an_entry_over_by_its_first_change() {
 }
 
 #[tokio::test]
+async fn the_first_write_adopts_by_one_modification_with_the_external_id() {
+    let options = GatewayOptions::default().set("provisioning.existing_users", "true");
+    let Fixture { scim, directory, gateway } = &company(options).await;
+    let erin = format!("/Users/{}", directory.user("erin").await.unwrap().id());
+
+    let link = json!([{ "op": "add", "path": "externalId", "value": "x-erin" }]);
+    assert_eq!(scim.patch(&erin, link).await.expect(200)["externalId"], "x-erin");
+
+    let entry = directory.user("erin").await.unwrap();
+    assert!(entry.is_managed());
+    assert_eq!(entry.one("scimgateExternalId"), "x-erin");
+    let modified = "scimgate_directory_operations_total{operation=\"modify\",result=\"success\"} 1";
+    assert!(gateway.measures(modified).await, "{}", gateway.admin("/metrics").await.1);
+    assert_eq!(each(&scim.find("/Users", "externalId eq \"x-erin\"").await, "userName"), ["erin@example.com"]);
+}
+
+#[tokio::test]
 async fn an_existing_group_is_taken_over_by_a_change_of_its_members() {
     let options = GatewayOptions::default().set("provisioning.existing_users", "true");
     let Fixture { scim, directory, .. } = &company(options).await;

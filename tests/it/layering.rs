@@ -77,6 +77,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "mapping",
             "resources",
             "scim",
+            "service",
             "telemetry",
         ],
     ),
