@@ -21,7 +21,7 @@ use crate::mapping::{Mapping, MappingConfig};
 use crate::membership::{MembershipCache, Noting};
 use crate::resources::Resources;
 use crate::service::Service;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, OwnCertificate};
 
 /// Why the gateway could not start: one line that names the key or file.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +54,7 @@ impl App {
         let resources = Resources::load(&config.data).map_err(|error| StartError(error.to_string()))?;
         let tls = config.server.tls.as_ref().map(http::server_config).transpose().map_err(StartError)?;
         let metrics = Arc::new(Metrics::default());
-        if let Some(end) = config.server.tls.as_ref().and_then(|tls| http::certificate_end(&tls.certificate)) {
-            // Exact for the next hundred million years.
-            #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
-            metrics.certificate_ends(end as f64);
-        }
+        note_expiries(&config, &metrics);
         let bound = |what: &str, address: SocketAddr| {
             let what = what.to_owned();
             move |error: std::io::Error| StartError(format!("{what}: {address}: {error}"))
@@ -67,7 +63,7 @@ impl App {
         let admin = AdminListener::bind(&config.admin).await.map_err(bound("admin.listen", config.admin.listen))?;
         let scim_address = listener.address().map_err(bound("server.listen", config.server.listen))?;
         let admin_address = admin.address().map_err(bound("admin.listen", config.admin.listen))?;
-        let directory = Arc::new(LdapDirectory::start(config.directory, metrics.clone()).map_err(StartError)?);
+        let directory = Arc::new(LdapDirectory::start(config.directory, &metrics).map_err(StartError)?);
         let schemas = Arc::new(resources.registry.clone());
         let mapping = watch::Sender::new(None);
         let clock = Arc::new(SystemClock);
@@ -137,6 +133,23 @@ impl App {
             audit.close().await;
         }
     }
+}
+
+/// What ends by itself, for whoever is to renew it in time.
+fn note_expiries(config: &Config, metrics: &Metrics) {
+    // Exact for the next hundred million years.
+    #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
+    let float = |seconds: i64| seconds as f64;
+    let server = config.server.tls.as_ref().map(|tls| (OwnCertificate::Server, &tls.certificate));
+    let client = config.directory.client_certificate.as_ref().map(|client| (OwnCertificate::Directory, &client.certificate));
+    for (certificate, path) in server.into_iter().chain(client) {
+        if let Some(end) = http::certificate_end(path) {
+            metrics.certificate_ends(certificate, float(end));
+        }
+    }
+    let keys = config.auth.api_keys.iter().filter_map(|key| Some((key.name.clone(), key.expires?)));
+    let certificates = config.auth.certificates.iter().filter_map(|one| Some((one.name.clone(), one.expires?)));
+    metrics.credentials_end(keys.chain(certificates).map(|(client, end)| (client, float(end.as_second()))));
 }
 
 /// Compiles the mapping whenever the directory tells anew what it can hold.

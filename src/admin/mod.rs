@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 pub use config::AdminConfig;
 
 use crate::http::Gateway;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Exposition, Metrics};
 
 /// What the pages show.
 #[derive(Debug, Clone)]
@@ -98,9 +98,10 @@ async fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Ful
             Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
         },
         "/metrics" => {
-            let mut answer = text(StatusCode::OK, state.metrics.text());
-            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-            answer.headers_mut().insert(CONTENT_TYPE, kind);
+            let exposition = Exposition::accepted(request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()));
+            let mut answer = text(StatusCode::OK, state.metrics.text(exposition));
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition.media_type()));
+            answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
             answer
         }
         "/" => text(StatusCode::OK, "scimgate: /livez, /readyz, /metrics\n".to_owned()),

@@ -143,6 +143,16 @@ impl DirectoryError {
         }
     }
 
+    /// What came of it in a word, for metrics and the audit: the name of the code, or how it failed without one.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Refused { code, .. } => code.name(),
+            Self::NotSent(_) => "notSent",
+            Self::Unknown(_) => "unknown",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+
     /// Whether the directory refused with this code.
     pub fn is(&self, wanted: ResultCode) -> bool {
         self.code() == Some(wanted)

@@ -22,7 +22,7 @@ use crate::limit::RateLimiter;
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
 use crate::scim::{Dialect, ScimError, Tolerance};
 use crate::service::{Context, Service};
-use crate::telemetry::{Metrics, Refusal};
+use crate::telemetry::{Limit, Metrics, Refusal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The client's name while nobody has signed in.
@@ -186,6 +186,7 @@ impl Gateway {
             Ok(standing) => standing,
             Err(exhausted) => {
                 self.metrics.refused(Refusal::Rate);
+                self.metrics.limited(Limit::Requests, &client);
                 return (client, response::too_many_requests(exhausted));
             }
         };
@@ -224,6 +225,7 @@ impl Gateway {
         if !matches!(rejection, Rejection::Missing | Rejection::Unavailable)
             && let Err(exhausted) = self.limiter.failure(peer.client)
         {
+            self.metrics.limited(Limit::Failures, &self.nobody);
             tokio::time::sleep(HELD).await;
             return response::too_many_failures(exhausted);
         }
@@ -288,6 +290,7 @@ impl Gateway {
                 Ok(standing) => changes = standing,
                 Err(exhausted) => {
                     self.metrics.refused(Refusal::Rate);
+                    self.metrics.limited(Limit::Writes, client);
                     return response::too_many_writes(exhausted);
                 }
             }
@@ -314,7 +317,11 @@ impl Gateway {
         if is_write {
             self.earlier.forget();
         } else if let Some(question) = question {
-            answer = self.earlier.instead(question, answer);
+            let is_earlier;
+            (answer, is_earlier) = self.earlier.instead(question, answer);
+            if is_earlier {
+                self.metrics.stale_answer();
+            }
         }
         if let Some(standing) = changes {
             response::rate_limit(&mut answer, standing);

@@ -35,24 +35,24 @@ impl EarlierAnswers {
         Self(kept.map(|kept| Cache::builder().max_capacity(BYTES).weigher(weigh).time_to_live(kept).build()))
     }
 
-    /// Keeps a good answer; gives the earlier one in place of an answer that the directory is away.
-    pub(super) fn instead(&self, question: Question, answer: Answer) -> Answer {
-        let Some(answers) = &self.0 else { return answer };
+    /// Keeps a good answer; gives the earlier one in place of an answer that the directory is away, and says whether it did.
+    pub(super) fn instead(&self, question: Question, answer: Answer) -> (Answer, bool) {
+        let Some(answers) = &self.0 else { return (answer, false) };
         match answer.status() {
             StatusCode::OK => {
                 answers.insert(question, (Instant::now(), answer.clone()));
-                answer
+                (answer, false)
             }
             StatusCode::SERVICE_UNAVAILABLE => match answers.get(&question) {
                 Some((since, mut earlier)) => {
                     let age = since.elapsed().as_secs();
                     response::set(&mut earlier, AGE, &age.to_string());
                     response::set(&mut earlier, CACHE_STATUS, &format!("scimgate; hit; ttl=-{age}; detail=directory-away"));
-                    earlier
+                    (earlier, true)
                 }
-                None => answer,
+                None => (answer, false),
             },
-            _ => answer,
+            _ => (answer, false),
         }
     }
 

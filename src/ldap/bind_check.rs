@@ -9,6 +9,9 @@ use super::sign_in::{PASSWORD_POLICY, is_passing, must_be_changed};
 use super::{connect, convert};
 use crate::directory::{DirectoryError, Dn, ResultCode, Source};
 
+/// The operation, as it is counted.
+const BIND: &str = "bind";
+
 impl LdapDirectory {
     /// Asks the server that takes the writes, so that its lock counts every attempt, within a place of its budget.
     pub(super) async fn bind_check(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError> {
@@ -16,24 +19,17 @@ impl LdapDirectory {
         if password.is_empty() || dn.is_root() {
             return Ok(false);
         }
-        let started = Instant::now();
-        let deadline = started + self.timeout;
-        let outcome = match self.pool.way(Source::Provider, deadline).await {
-            Ok(way) => {
-                let asked = timeout_at(deadline, self.ask(way.server.url(), dn, password)).await;
-                asked.unwrap_or_else(|_| Err(too_late()))
-            }
-            Err(error) => Err(error),
-        };
+        let deadline = Instant::now() + self.timeout;
+        let way = self.pool.way(Source::Provider, deadline).await.inspect_err(|error| self.metrics.unsent(BIND, error.name()))?;
+        let sent = Instant::now();
+        let asked = timeout_at(deadline, self.ask(way.server.url(), dn, password)).await;
+        let outcome = asked.unwrap_or_else(|_| Err(too_late()));
         let result = match &outcome {
             Ok(true) => ResultCode::Success.name(),
             Ok(false) => ResultCode::InvalidCredentials.name(),
-            Err(DirectoryError::Refused { code, .. }) => code.name(),
-            Err(DirectoryError::NotSent(_)) => "notSent",
-            Err(DirectoryError::Unknown(_)) => "unknown",
-            Err(DirectoryError::Malformed(_)) => "malformed",
+            Err(error) => error.name(),
         };
-        self.metrics.directory_operation("bind", result, started.elapsed());
+        way.server.metrics.operation(BIND, result, sent.elapsed());
         outcome
     }
 

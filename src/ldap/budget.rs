@@ -98,7 +98,7 @@ impl Budget {
             return Some(place);
         }
         let permit = {
-            let before = Waiting::count(&self.waiting);
+            let (before, _counted) = (Waiting::count(&self.waiting), self.metrics.waiting());
             if before.0 >= self.most {
                 None
             } else {
@@ -232,7 +232,7 @@ mod tests {
     use crate::telemetry::Metrics;
 
     fn budget(most: usize) -> Arc<Budget> {
-        Budget::new(most, Metrics::default().server("ldap://a"))
+        Budget::new(most, Metrics::default().directory().server("ldap://a"))
     }
 
     fn limit(budget: &Budget) -> usize {

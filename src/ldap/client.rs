@@ -23,13 +23,13 @@ use crate::directory::{
     ResultCode, Scope, SearchRequest, SearchResult, Source, Written,
 };
 use crate::secret::Secret;
-use crate::telemetry::Metrics;
+use crate::telemetry::{DirectoryMetrics, Metrics};
 
 /// A directory reached over LDAP.
 #[derive(Debug)]
 pub struct LdapDirectory {
     pub(super) pool: Pool,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) metrics: DirectoryMetrics,
     pub(super) timeout: Duration,
     turns: Turns,
     capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
@@ -40,9 +40,10 @@ impl LdapDirectory {
     ///
     /// # Errors
     /// The certificates named in the configuration cannot be read.
-    pub fn start(config: LdapConfig, metrics: Arc<Metrics>) -> Result<Self, String> {
+    pub fn start(config: LdapConfig, metrics: &Metrics) -> Result<Self, String> {
         let tls = tls::client_config(&config)?;
         let timeout = config.timeout;
+        let metrics = metrics.directory();
         let pool = Pool::start(config, tls, &metrics);
         Ok(Self { capabilities: pool.capabilities(), pool, metrics, turns: Turns::new(), timeout })
     }

@@ -76,14 +76,16 @@ impl LdapDirectory {
         mut source: Source,
         run: impl for<'a> Fn(&'a mut Ldap, Instant) -> BoxFuture<'a, Result<T, DirectoryError>> + Send + Sync,
     ) -> Result<(T, Source), DirectoryError> {
-        let started = Instant::now();
-        let deadline = started + self.timeout;
+        let deadline = Instant::now() + self.timeout;
         let _writing = (operation != Operation::Search && self.pool.has_other_servers()).then(|| self.pool.writing());
         let mut lost = 0;
-        let outcome = loop {
+        loop {
             let way = match self.pool.way(source, deadline).await {
                 Ok(way) => way,
-                Err(error) => break Err(error),
+                Err(error) => {
+                    self.metrics.unsent(operation.name(), error.name());
+                    return Err(error);
+                }
             };
             let mut ldap = way.link.handle();
             ldap.with_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -114,6 +116,8 @@ impl LdapDirectory {
                 Err(DirectoryError::NotSent(_) | DirectoryError::Unknown(_)) => Went::Nowhere,
             };
             way.place.leave(went);
+            let result = outcome.as_ref().map_or_else(DirectoryError::name, |_| ResultCode::Success.name());
+            way.server.metrics.operation(operation.name(), result, sent.elapsed());
             let again = match &outcome {
                 Err(DirectoryError::NotSent(_)) => {
                     way.link.give_up();
@@ -134,22 +138,13 @@ impl LdapDirectory {
                 }
             };
             if !again || Instant::now() >= deadline {
-                break outcome.map(|done| (done, way.source));
+                return outcome.map(|done| (done, way.source));
             }
             // What a replica could not answer, the provider can.
             source = Source::Provider;
             // The supervisor takes a dead connection out of its place; until then it is not worth asking again at once.
             tokio::task::yield_now().await;
-        };
-        let result = match &outcome {
-            Ok(_) => ResultCode::Success.name(),
-            Err(DirectoryError::Refused { code, .. }) => code.name(),
-            Err(DirectoryError::NotSent(_)) => "notSent",
-            Err(DirectoryError::Unknown(_)) => "unknown",
-            Err(DirectoryError::Malformed(_)) => "malformed",
-        };
-        self.metrics.directory_operation(operation.name(), result, started.elapsed());
-        outcome
+        }
     }
 }
 

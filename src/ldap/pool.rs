@@ -18,7 +18,7 @@ use super::connect::Connection;
 use super::difference::difference;
 use super::server::{Common, Health, Link, Server};
 use crate::directory::{Capabilities, DirectoryError, ResultCode, Source};
-use crate::telemetry::Metrics;
+use crate::telemetry::DirectoryMetrics;
 
 /// How long a call waits for a connection when none is up, so that a short interruption goes unnoticed.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -94,7 +94,7 @@ pub(super) struct Writing(Arc<Servers>);
 
 impl Pool {
     /// Starts connecting; returns at once.
-    pub(super) fn start(config: LdapConfig, tls: Arc<ClientConfig>, metrics: &Metrics) -> Self {
+    pub(super) fn start(config: LdapConfig, tls: Arc<ClientConfig>, metrics: &DirectoryMetrics) -> Self {
         let several = config.urls.len() > 1;
         let server = |url: &Url, replaceable| Server::new(url.clone(), &config, replaceable, metrics);
         let providers: Vec<_> = config.urls.iter().map(|url| server(url, several)).collect();

@@ -20,7 +20,7 @@ use super::connect::{Connection, connect};
 use super::door::{Door, FIRST_REFUSED};
 use super::sign_in::Trouble;
 use crate::directory::Capabilities;
-use crate::telemetry::{Metrics, ServerMetrics};
+use crate::telemetry::{DirectoryMetrics, ServerMetrics};
 
 /// The first pause after a failed attempt to connect; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -119,9 +119,12 @@ struct State {
 }
 
 impl Server {
-    pub(super) fn new(url: Url, config: &LdapConfig, replaceable: bool, metrics: &Metrics) -> Arc<Self> {
+    pub(super) fn new(url: Url, config: &LdapConfig, replaceable: bool, metrics: &DirectoryMetrics) -> Arc<Self> {
+        let (budget, metrics) = (metrics.server(url.as_str()), metrics.server(url.as_str()));
+        let connections = config.connections.max(1);
+        metrics.connections_wanted(connections);
         Arc::new(Self {
-            slots: (0..config.connections.max(1)).map(|_| ArcSwapOption::empty()).collect(),
+            slots: (0..connections).map(|_| ArcSwapOption::empty()).collect(),
             next: AtomicUsize::new(0),
             answers: AtomicU64::new(0),
             state: Mutex::new(State { up: 0, health: Health::Untried }),
@@ -129,8 +132,8 @@ impl Server {
             trouble: ArcSwap::from_pointee("no connection has been made yet".to_owned()),
             warning: ArcSwapOption::empty(),
             door: tokio::sync::Mutex::default(),
-            budget: Budget::new(config.max_operations, metrics.server(url.as_str())),
-            metrics: metrics.server(url.as_str()),
+            budget: Budget::new(config.max_operations, budget),
+            metrics,
             url,
             replaceable,
         })
@@ -292,6 +295,7 @@ async fn supervise(server: Arc<Server>, common: Arc<Common>, slot: usize) {
                 keep(&server, &common, slot, connection).await;
             }
             Err(trouble) => {
+                server.metrics.connection_failed();
                 match &trouble {
                     Trouble::Away(text) => tracing::warn!(server = %server.url, slot, "no connection to the directory: {text}"),
                     Trouble::Refused(text) => {
@@ -355,6 +359,7 @@ async fn keep(server: &Server, common: &Common, slot: usize, Connection { ldap, 
         let _ = link.handle().with_timeout(Duration::from_secs(1)).unbind().await;
     } else {
         tracing::warn!(server = %server.url, slot, "a connection to the directory was lost: {lost}");
+        server.metrics.connection_failed();
         server.note(lost);
     }
     driver.abort();

@@ -1,11 +1,11 @@
-//! Every metric family and its labels, those of the cache in a file beside it. Label values are bounded: routes and result codes by
+//! Every metric family and its labels, those of the cache and of the directory in files beside it. Label values are bounded: routes and result codes by
 //! their types, clients by the configuration.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,9 +14,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::cache::CacheMetrics;
+use super::directory::DirectoryMetrics;
 
 /// Seconds; from a lookup on one machine to what a client would call an outage.
-const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+pub(super) const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -29,22 +30,6 @@ struct RequestLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
     route: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DirectoryLabels {
-    operation: &'static str,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServerLabels {
-    server: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabels {
-    operation: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,6 +48,96 @@ struct IssuerLabels {
     issuer: Arc<str>,
     about: &'static str,
     result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+    client: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    certificate: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CredentialLabels {
+    client: Arc<str>,
+}
+
+type Instant = Gauge<f64, AtomicU64>;
+
+fn instant(timestamp: f64) -> Instant {
+    let gauge = Instant::default();
+    gauge.set(timestamp);
+    gauge
+}
+
+/// The form in which metrics are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposition {
+    /// OpenMetrics 1.0, for who asks for it, as Prometheus does.
+    OpenMetrics,
+    /// Prometheus's own text format 0.0.4, for everybody else.
+    Prometheus,
+}
+
+impl Exposition {
+    /// What an `Accept` header asks for.
+    #[must_use]
+    pub fn accepted(accept: Option<&str>) -> Self {
+        let wants = |part: &str| part.split(';').next().is_some_and(|kind| kind.trim() == "application/openmetrics-text");
+        if accept.is_some_and(|accept| accept.split(',').any(wants)) { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// The media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// A limit that can be used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `limits.requests_per_second`.
+    Requests,
+    /// `limits.writes_per_second`.
+    Writes,
+    /// `limits.failures_per_minute`.
+    Failures,
+}
+
+impl Limit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Writes => "writes",
+            Self::Failures => "failures",
+        }
+    }
+}
+
+/// A certificate that scimgate shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnCertificate {
+    /// To clients: `server.tls.certificate`.
+    Server,
+    /// To the directory: `directory.client_certificate`.
+    Directory,
+}
+
+impl OwnCertificate {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Directory => "directory",
+        }
+    }
 }
 
 /// Why a request went no further than the door.
@@ -109,14 +184,12 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     tolerances: Family<ToleranceLabels, Counter>,
     issuer_requests: Family<IssuerLabels, Counter>,
-    directory_operations: Family<DirectoryLabels, Counter>,
-    directory_seconds: Family<OperationLabels, Histogram>,
-    directory_connections: Family<ServerLabels, Gauge>,
-    directory_chosen: Family<ServerLabels, Gauge>,
-    directory_budget: Family<ServerLabels, Gauge>,
-    directory_in_flight: Family<ServerLabels, Gauge>,
-    directory_refusals: Family<ServerLabels, Counter>,
-    certificate_expiry: Gauge<f64, AtomicU64>,
+    limits: Family<LimitLabels, Counter>,
+    stale_answers: Counter,
+    connection_limit: Gauge,
+    certificate_expiry: Family<CertificateLabels, Instant>,
+    credential_expiry: Family<CredentialLabels, Instant>,
+    directory: DirectoryMetrics,
     cache: CacheMetrics,
     audit_lines: Counter,
     audit_failures: Counter,
@@ -128,6 +201,7 @@ impl Default for Metrics {
         let histogram = || Histogram::new(BUCKETS);
         let mut registry = Registry::with_prefix("scimgate");
         let cache = CacheMetrics::register(&mut registry);
+        let directory = DirectoryMetrics::register(&mut registry);
         let mut metrics = Self {
             registry,
             requests: Family::default(),
@@ -137,20 +211,24 @@ impl Default for Metrics {
             refusals: Family::default(),
             tolerances: Family::default(),
             issuer_requests: Family::default(),
-            directory_operations: Family::default(),
-            directory_seconds: Family::new_with_constructor(histogram),
-            directory_connections: Family::default(),
-            directory_chosen: Family::default(),
-            directory_budget: Family::default(),
-            directory_in_flight: Family::default(),
-            directory_refusals: Family::default(),
-            certificate_expiry: Gauge::default(),
+            limits: Family::default(),
+            stale_answers: Counter::default(),
+            connection_limit: Gauge::default(),
+            certificate_expiry: Family::default(),
+            credential_expiry: Family::default(),
+            directory,
             cache,
             audit_lines: Counter::default(),
             audit_failures: Counter::default(),
             audit_waiting: Gauge::default(),
         };
         let registry = &mut metrics.registry;
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        registry.register(
+            "start_timestamp_seconds",
+            "When this process began, in seconds since 1970",
+            instant(start.as_secs_f64()),
+        );
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("requests", "Answered requests", metrics.requests.clone());
         registry.register_with_unit(
@@ -161,29 +239,21 @@ impl Default for Metrics {
         );
         registry.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
         registry.register("client_connections", "Open connections from clients", metrics.client_connections.clone());
+        registry.register("client_connections_limit", "Connections from clients at most", metrics.connection_limit.clone());
         registry.register("refusals", "Requests refused before they were looked at", metrics.refusals.clone());
         registry.register("tolerances", "Oddities of clients that were accepted", metrics.tolerances.clone());
         registry.register("issuer_requests", "Questions to issuers of tokens", metrics.issuer_requests.clone());
-        registry.register("directory_operations", "LDAP operations by result", metrics.directory_operations.clone());
-        registry.register_with_unit(
-            "directory_operation",
-            "From sending an LDAP operation to its result",
-            Unit::Seconds,
-            metrics.directory_seconds.clone(),
-        );
-        registry.register("directory_connections", "LDAP connections that are up", metrics.directory_connections.clone());
-        registry.register("directory_chosen", "1: the server that takes the writes", metrics.directory_chosen.clone());
-        registry.register("directory_budget", "Operations a server is given at once, at most", metrics.directory_budget.clone());
-        registry.register("directory_operations_in_flight", "Operations a server has", metrics.directory_in_flight.clone());
-        registry.register(
-            "directory_operations_refused",
-            "Operations that found no place in a server's budget",
-            metrics.directory_refusals.clone(),
-        );
+        registry.register("limit_exceeded", "Requests refused because a limit was used up", metrics.limits.clone());
+        registry.register("stale_answers", "Earlier answers given while the directory was away", metrics.stale_answers.clone());
         registry.register(
             "certificate_expiry_timestamp_seconds",
-            "When the server's certificate ends, in seconds since 1970",
+            "When a certificate of ours ends, in seconds since 1970",
             metrics.certificate_expiry.clone(),
+        );
+        registry.register(
+            "credential_expiry_timestamp_seconds",
+            "When the last of a client's keys or certificates ends, in seconds since 1970",
+            metrics.credential_expiry.clone(),
         );
         registry.register("audit_lines", "Lines written to the audit", metrics.audit_lines.clone());
         registry.register("audit_failures", "Times the audit could not be written", metrics.audit_failures.clone());
@@ -227,23 +297,10 @@ impl Metrics {
         self.tolerances.get_or_create(&ToleranceLabels { client: client.clone(), tolerance }).inc();
     }
 
-    /// Counts an LDAP operation.
-    pub fn directory_operation(&self, operation: &'static str, result: &'static str, took: Duration) {
-        self.directory_operations.get_or_create(&DirectoryLabels { operation, result }).inc();
-        self.directory_seconds.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
-    }
-
-    /// The families of one directory server, by its address.
+    /// The families of the directory's servers.
     #[must_use]
-    pub fn server(&self, server: &str) -> ServerMetrics {
-        let labels = ServerLabels { server: server.into() };
-        ServerMetrics {
-            connections: self.directory_connections.get_or_create_owned(&labels),
-            chosen: self.directory_chosen.get_or_create_owned(&labels),
-            budget: self.directory_budget.get_or_create_owned(&labels),
-            in_flight: self.directory_in_flight.get_or_create_owned(&labels),
-            refusals: self.directory_refusals.get_or_create_owned(&labels),
-        }
+    pub fn directory(&self) -> DirectoryMetrics {
+        self.directory.clone()
     }
 
     /// The families of what is remembered.
@@ -267,56 +324,45 @@ impl Metrics {
         self.audit_waiting.set(i64::try_from(lines).unwrap_or(i64::MAX));
     }
 
-    /// Notes when the server's certificate ends, in seconds since 1970.
-    pub fn certificate_ends(&self, timestamp: f64) {
-        self.certificate_expiry.set(timestamp);
+    /// Counts a request that found a limit used up.
+    pub fn limited(&self, limit: Limit, client: &Arc<str>) {
+        self.limits.get_or_create(&LimitLabels { limit: limit.name(), client: client.clone() }).inc();
     }
 
-    /// All of them in the OpenMetrics text format.
-    pub fn text(&self) -> String {
+    /// Counts an earlier answer given in place of a failure.
+    pub fn stale_answer(&self) {
+        self.stale_answers.inc();
+    }
+
+    /// Notes how many connections clients may have.
+    pub fn connection_limit(&self, most: usize) {
+        self.connection_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// Notes when a certificate of ours ends, in seconds since 1970.
+    pub fn certificate_ends(&self, certificate: OwnCertificate, timestamp: f64) {
+        self.certificate_expiry.get_or_create(&CertificateLabels { certificate: certificate.name() }).set(timestamp);
+    }
+
+    /// Notes when the clients' credentials end, in seconds since 1970; what was noted before is forgotten. Of several with one
+    /// client's name the last counts, for two are live while it is changed over.
+    pub fn credentials_end(&self, credentials: impl IntoIterator<Item = (Arc<str>, f64)>) {
+        self.credential_expiry.clear();
+        for (client, timestamp) in credentials {
+            let known = self.credential_expiry.get_or_create_owned(&CredentialLabels { client });
+            known.set(known.get().max(timestamp));
+        }
+    }
+
+    /// All of them in a text format.
+    pub fn text(&self, exposition: Exposition) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
-        let _ = text::encode(&mut out, &self.registry);
+        let _ = match exposition {
+            Exposition::OpenMetrics => text::encode(&mut out, &self.registry),
+            Exposition::Prometheus => prometheus_text::encode(&mut out, &self.registry),
+        };
         out
-    }
-}
-
-/// What is counted of one directory server.
-#[derive(Debug)]
-pub struct ServerMetrics {
-    connections: Gauge,
-    chosen: Gauge,
-    budget: Gauge,
-    in_flight: Gauge,
-    refusals: Counter,
-}
-
-impl ServerMetrics {
-    /// Counts a connection as up until the guard is dropped.
-    #[must_use]
-    pub fn connection(&self) -> CountGuard {
-        CountGuard::new(&self.connections)
-    }
-
-    /// Notes whether it is the one that is written to.
-    pub fn chosen(&self, chosen: bool) {
-        self.chosen.set(i64::from(chosen));
-    }
-
-    /// Notes how many operations it is given at once.
-    pub fn budget(&self, operations: usize) {
-        self.budget.set(i64::try_from(operations).unwrap_or(i64::MAX));
-    }
-
-    /// Counts an operation as under way until the guard is dropped.
-    #[must_use]
-    pub fn in_flight(&self) -> CountGuard {
-        CountGuard::new(&self.in_flight)
-    }
-
-    /// Counts an operation that found no place.
-    pub fn refused(&self) {
-        self.refusals.inc();
     }
 }
 
@@ -325,7 +371,7 @@ impl ServerMetrics {
 pub struct CountGuard(Gauge);
 
 impl CountGuard {
-    fn new(gauge: &Gauge) -> Self {
+    pub(super) fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
@@ -334,40 +380,5 @@ impl CountGuard {
 impl Drop for CountGuard {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_are_printed_with_their_labels() {
-        let metrics = Metrics::default();
-        metrics.request("user", "GET", &"ping".into(), 200, Duration::from_millis(3));
-        metrics.directory_operation("search", "success", Duration::from_millis(1));
-        metrics.refused(Refusal::Expired);
-        metrics.tolerated(&"ping".into(), "string-boolean");
-        let guard = metrics.in_flight();
-        let server = metrics.server("ldaps://a:636");
-        server.budget(256);
-        let connection = server.connection();
-        let text = metrics.text();
-        for line in [
-            "scimgate_requests_total{route=\"user\",method=\"GET\",client=\"ping\",status=\"200\"} 1",
-            "scimgate_directory_operations_total{operation=\"search\",result=\"success\"} 1",
-            "scimgate_refusals_total{reason=\"expired\"} 1",
-            "scimgate_tolerances_total{client=\"ping\",tolerance=\"string-boolean\"} 1",
-            "scimgate_requests_in_flight 1",
-            "scimgate_directory_budget{server=\"ldaps://a:636\"} 256",
-            "scimgate_directory_connections{server=\"ldaps://a:636\"} 1",
-            "scimgate_request_seconds_count{route=\"user\"} 1",
-            "# EOF",
-        ] {
-            assert!(text.contains(line), "{line} is not in\n{text}");
-        }
-        drop((guard, connection));
-        assert!(metrics.text().contains("scimgate_requests_in_flight 0"));
-        assert!(metrics.text().contains("scimgate_directory_connections{server=\"ldaps://a:636\"} 0"));
     }
 }

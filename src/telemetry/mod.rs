@@ -2,10 +2,14 @@
 
 mod cache;
 mod config;
+mod directory;
 mod logging;
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 pub use cache::{CacheMetrics, FeedState, Remembered};
 pub use config::{LogConfig, LogFormat};
+pub use directory::{DirectoryMetrics, ServerMetrics};
 pub use logging::init;
-pub use metrics::{CountGuard, Metrics, Refusal, ServerMetrics};
+pub use metrics::{CountGuard, Exposition, Limit, Metrics, OwnCertificate, Refusal};

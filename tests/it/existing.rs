@@ -75,8 +75,7 @@ async fn the_first_write_adopts_by_one_modification_with_the_external_id() {
     let entry = directory.user("erin").await.unwrap();
     assert!(entry.is_managed());
     assert_eq!(entry.one("scimgateExternalId"), "x-erin");
-    let modified = "scimgate_directory_operations_total{operation=\"modify\",result=\"success\"} 1";
-    assert!(gateway.measures(modified).await, "{}", gateway.admin("/metrics").await.1);
+    assert_eq!(gateway.operations("modify", "success").await, 1, "{}", gateway.admin("/metrics").await.1);
     assert_eq!(each(&scim.find("/Users", "externalId eq \"x-erin\"").await, "userName"), ["erin@example.com"]);
 }
 

@@ -16,7 +16,7 @@ async fn metric(fixture: &Fixture, name: &str) -> u64 {
 }
 
 async fn searches(fixture: &Fixture) -> u64 {
-    metric(fixture, "scimgate_directory_operations_total{operation=\"search\",result=\"success\"}").await
+    fixture.gateway.operations("search", "success").await
 }
 
 async fn followed(fixture: &Fixture) {

@@ -215,7 +215,7 @@ async fn the_end_of_the_certificate_is_measured() {
 
     let metrics = gateway.admin("/metrics").await.1;
 
-    let name = "scimgate_certificate_expiry_timestamp_seconds ";
+    let name = "scimgate_certificate_expiry_timestamp_seconds{certificate=\"server\"} ";
     let end = metrics.lines().find_map(|line| line.strip_prefix(name)).and_then(|value| value.parse::<f64>().ok());
     assert!(end.is_some_and(|end| end > 1.9e9), "{end:?}");
 }

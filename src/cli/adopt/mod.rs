@@ -62,7 +62,7 @@ async fn adopt(arguments: &Arguments, config: Config) -> Result<(), String> {
     let list = arguments.list.as_deref().map(read_list).transpose()?;
     let resources = Resources::load(&config.data).map_err(|error| error.to_string())?;
     let ldap = LdapConfig { timeout: config.directory.timeout.max(PATIENCE), ..config.directory.clone() };
-    let directory = LdapDirectory::start(ldap, Arc::new(Metrics::default()))?;
+    let directory = LdapDirectory::start(ldap, &Metrics::default())?;
     let done = with_directory(arguments, &config, (&directory, &resources), list.as_deref()).await;
     directory.close().await;
     done

@@ -29,7 +29,7 @@ pub(super) async fn reach(
     config: &LdapConfig,
     findings: &mut Findings,
 ) -> Option<(LdapDirectory, Arc<Capabilities>, Option<Inspection>)> {
-    let directory = match LdapDirectory::start(config.clone(), Arc::new(Metrics::default())) {
+    let directory = match LdapDirectory::start(config.clone(), &Metrics::default()) {
         Ok(directory) => directory,
         Err(error) => {
             findings.wrong(error);

@@ -15,7 +15,7 @@ use crate::auth::{AuthorizationRequest, AuthorizationServer, Declined, NotSigned
 use crate::http::gateway::Gateway;
 use crate::http::response::{self, Answer};
 use crate::limit::Exhausted;
-use crate::telemetry::Refusal;
+use crate::telemetry::{Limit, Refusal};
 
 /// Ties a page to the browser it was shown in, so that nobody makes a browser send another's form (login CSRF). By its prefix no
 /// other host can set it (RFC 6265bis section 4.1.3.2).
@@ -87,7 +87,10 @@ impl Gateway {
                 self.metrics.refused(Refusal::Invalid);
                 match self.limiter.failure(address) {
                     Ok(()) => show(server, &asked, &head.headers, Some(Wrong::Refused)),
-                    Err(exhausted) => too_often(server, &asked, &head.headers, exhausted),
+                    Err(exhausted) => {
+                        self.metrics.limited(Limit::Failures, &client);
+                        too_often(server, &asked, &head.headers, exhausted)
+                    }
                 }
             }
             Err(NotSignedIn::TooOften(seconds)) => {

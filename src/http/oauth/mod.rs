@@ -21,7 +21,7 @@ use super::route::Endpoint;
 use crate::auth::{AuthorizationServer, OAuthError, RevocationRequest, TokenRequest};
 use crate::limit::Exhausted;
 use crate::scim::ScimError;
-use crate::telemetry::Refusal;
+use crate::telemetry::{Limit, Refusal};
 
 /// A request for a token is short.
 const LARGEST_FORM: usize = 16 << 10;
@@ -88,6 +88,7 @@ impl Gateway {
             Ok(_) => answer(),
             Err(exhausted) => {
                 self.metrics.refused(Refusal::Rate);
+                self.metrics.limited(Limit::Requests, &client);
                 slow_down(exhausted)
             }
         };
@@ -103,6 +104,7 @@ impl Gateway {
         self.metrics.refused(Refusal::Invalid);
         let waits = self.limiter.failure(address).err();
         if waits.is_some() {
+            self.metrics.limited(Limit::Failures, &nobody);
             tokio::time::sleep(HELD).await;
         }
         (nobody, waits.map_or_else(|| refused(error), slow_down))

@@ -169,6 +169,14 @@ impl Gateway {
         self.admin("/metrics").await.1.lines().any(|found| found == line)
     }
 
+    /// How many LDAP operations ended so, at all servers together.
+    pub(crate) async fn operations(&self, operation: &str, result: &str) -> u64 {
+        let (_, text) = self.admin("/metrics").await;
+        let wanted = format!("operation=\"{operation}\",result=\"{result}\"}} ");
+        let counted = text.lines().filter(|line| line.starts_with("scimgate_directory_operations_total{"));
+        counted.filter_map(|line| line.split_once(&wanted)).map(|(_, count)| count.parse::<u64>().unwrap()).sum()
+    }
+
     /// The first such line of the log, which comes after what it tells of.
     pub(crate) async fn logged(&self, is: impl Fn(&Value) -> bool) -> Value {
         self.log.line(is).await.unwrap_or_else(|| panic!("no such line:\n{}", self.log))
