@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::chain::{Change, Entry, Event, Write};
 use super::config::AuditConfig;
+use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry as DirectoryEntry, FeedEvent, Filter, Modification,
     Rdn, Reads, ResultCode, SearchRequest, SearchResult, Written, ldif,
@@ -164,6 +166,10 @@ impl Directory for Journalled {
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
         self.directory.search(request).await
+    }
+
+    async fn identifiers(&self, request: &SearchRequest, profile: &'static Profile) -> Result<Vec<Uuid>, DirectoryError> {
+        self.directory.identifiers(request, profile).await
     }
 
     async fn add(&self, entry: &DirectoryEntry, reads: Reads<'_>) -> Result<Written, DirectoryError> {

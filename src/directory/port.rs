@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::profile::Profile;
 use super::{DirectoryError, Dn, Entry, Filter, Modification, Rdn, Subschema};
 
 /// How deep a search goes (RFC 4511 section 4.5.1.2).
@@ -208,6 +209,13 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
 
     /// Looks for entries. An absent base is no error: nothing was found.
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError>;
+
+    /// The identifiers of what a search finds, where they may be many: the entries themselves are not kept. The request asks for
+    /// the attribute that holds them.
+    async fn identifiers(&self, request: &SearchRequest, profile: &'static Profile) -> Result<Vec<Uuid>, DirectoryError> {
+        let found = self.search(request).await?;
+        Ok(found.entries.iter().filter_map(|entry| profile.identifier(entry)).collect())
+    }
 
     /// Adds an entry.
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError>;

@@ -10,6 +10,7 @@ use ldap3::exop::PasswordModify;
 use ldap3::{Ldap, LdapResult, ResultEntry, SearchOptions, SearchStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use super::config::LdapConfig;
 use super::convert::Rest;
@@ -67,8 +68,12 @@ impl LdapDirectory {
         self.capabilities.borrow().as_deref().is_some_and(|known| known.has_control(control))
     }
 
-    /// A search, page by page where the directory gives no more at once; with what is missing of which of the entries.
-    async fn search_once(&self, request: &SearchRequest) -> Result<(Found, Source), DirectoryError> {
+    /// A search, page by page where the directory gives no more at once. What is not kept of an entry is let go as it comes.
+    async fn search_once<T: Send>(
+        &self,
+        request: &SearchRequest,
+        keep: impl Fn(Entry) -> Option<T> + Copy + Send + Sync + 'static,
+    ) -> Result<(Found<T>, Source), DirectoryError> {
         let scope = match request.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::Subtree => ldap3::Scope::Subtree,
@@ -78,11 +83,11 @@ impl LdapDirectory {
         let parts = Arc::new((request.base.to_string(), request.filter.to_string(), request.attributes.clone()));
         let only = !request.only_values.is_empty() && self.has(Capabilities::MATCHED_VALUES);
         let only = only.then(|| MatchedValues::new(Filter::list(&request.only_values)));
-        self.perform(Operation::Search, request.source, |ldap, deadline| {
+        self.perform(Operation::Search, request.source, move |ldap, deadline| {
             let (parts, only) = (parts.clone(), only.clone());
             Box::pin(async move {
                 let (base, filter, attributes) = &*parts;
-                let (mut found, mut missing) = (SearchResult::default(), Vec::new());
+                let mut found = Found::default();
                 let mut cookie = Vec::new();
                 loop {
                     ldap.with_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -97,19 +102,21 @@ impl LdapDirectory {
                         // A referral to another server is passed over: our credentials are not for it.
                         if !item.is_ref() && !item.is_intermediate() {
                             let (entry, rest) = convert::ranged_entry(item.0)?;
-                            missing.extend(rest.into_iter().map(|rest| (found.entries.len(), rest)));
-                            found.entries.push(entry);
+                            if let Some(kept) = keep(entry) {
+                                found.missing.extend(rest.into_iter().map(|rest| (found.kept.len(), rest)));
+                                found.kept.push(kept);
+                            }
                         }
                     }
                     match convert::result(stream.finish().await) {
                         Ok(controls) => match convert::next_page(&controls) {
                             Some(next) if page.is_some() => cookie = next,
-                            Some(_) | None => return Ok((found, missing)),
+                            Some(_) | None => return Ok(found),
                         },
-                        Err(error) if error.is(ResultCode::NoSuchObject) => return Ok((found, missing)),
+                        Err(error) if error.is(ResultCode::NoSuchObject) => return Ok(found),
                         Err(error) if limit > 0 && error.is(ResultCode::SizeLimitExceeded) => {
                             found.truncated = true;
-                            return Ok((found, missing));
+                            return Ok(found);
                         }
                         Err(error) => return Err(error),
                     }
@@ -124,9 +131,9 @@ impl LdapDirectory {
         loop {
             let Rest { attribute, from } = &rest;
             let request = SearchRequest::entry(&entry.dn, vec![format!("{attribute};range={from}-*")]);
-            let ((found, missing), _) = self.search_once(&request).await?;
+            let (Found { kept, missing, .. }, _) = self.search_once(&request, Some).await?;
             // An entry that is gone by now has no more values.
-            let Some(more) = found.entries.first() else { return Ok(()) };
+            let Some(more) = kept.first() else { return Ok(()) };
             entry.push(attribute, more.values(attribute).iter().cloned());
             let next = missing.into_iter().map(|(_, next)| next).find(|next| next.attribute.eq_ignore_ascii_case(attribute));
             match next {
@@ -244,18 +251,29 @@ impl Directory for LdapDirectory {
     }
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
-        let ((mut found, mut missing), source) = self.search_once(request).await?;
+        let (mut found, source) = self.search_once(request, Some).await?;
         // A replica may not have what was made just now, and another one may give the rest of a list in another order.
-        if source == Source::Replica && (found.entries.is_empty() || !missing.is_empty()) {
+        if source == Source::Replica && (found.kept.is_empty() || !found.missing.is_empty()) {
             let request = SearchRequest { source: Source::Provider, ..request.clone() };
-            ((found, missing), _) = self.search_once(&request).await?;
+            (found, _) = self.search_once(&request, Some).await?;
         }
+        let Found { kept: mut entries, missing, truncated } = found;
         for (n, rest) in missing {
-            if let Some(entry) = found.entries.get_mut(n) {
+            if let Some(entry) = entries.get_mut(n) {
                 self.complete(entry, rest).await?;
             }
         }
-        Ok(found)
+        Ok(SearchResult { entries, truncated })
+    }
+
+    async fn identifiers(&self, request: &SearchRequest, profile: &'static Profile) -> Result<Vec<Uuid>, DirectoryError> {
+        let keep = move |entry: Entry| profile.identifier(&entry);
+        let (found, source) = self.search_once(request, keep).await?;
+        if source == Source::Replica && found.kept.is_empty() {
+            let request = SearchRequest { source: Source::Provider, ..request.clone() };
+            return Ok(self.search_once(&request, keep).await?.0.kept);
+        }
+        Ok(found.kept)
     }
 
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {

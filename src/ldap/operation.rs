@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::budget::{Took, Went};
 use super::client::LdapDirectory;
 use super::convert::Rest;
-use crate::directory::{DirectoryError, ResultCode, SearchResult, Source};
+use crate::directory::{DirectoryError, ResultCode, Source};
 
 /// An operation that takes longer makes us ask whether the server is still there.
 const LONG: Duration = Duration::from_millis(500);
@@ -32,8 +32,22 @@ pub(super) enum Operation {
     Password,
 }
 
-/// What a search found, and what is missing of which of the entries.
-pub(super) type Found = (SearchResult, Vec<(usize, Rest)>);
+/// What a search found.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    /// What was kept of each entry.
+    pub(super) kept: Vec<T>,
+    /// What is missing of which of them.
+    pub(super) missing: Vec<(usize, Rest)>,
+    /// Whether the size limit cut it short.
+    pub(super) truncated: bool,
+}
+
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Self { kept: Vec::new(), missing: Vec::new(), truncated: false }
+    }
+}
 
 /// What comes of an operation.
 pub(super) trait Outcome {
@@ -41,9 +55,9 @@ pub(super) trait Outcome {
     fn is_ordinary(&self) -> bool;
 }
 
-impl Outcome for Found {
+impl<T> Outcome for Found<T> {
     fn is_ordinary(&self) -> bool {
-        self.0.entries.len() <= FEW
+        self.kept.len() <= FEW
     }
 }
 

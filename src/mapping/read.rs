@@ -99,7 +99,7 @@ impl ResourceMapping {
 
     /// The resource's `id`.
     pub fn id(&self, entry: &Entry) -> Option<Uuid> {
-        entry.values(self.profile.id).first().and_then(|value| self.profile.id_form.read(value))
+        self.profile.identifier(entry)
     }
 
     /// The resource's version as an entity tag (RFC 7644 section 3.14).

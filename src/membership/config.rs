@@ -5,7 +5,7 @@ use std::time::Duration;
 /// `[cache]`.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheConfig {
-    /// Names kept at most. Members of groups and groups of users take `BYTES_EACH` bytes for each of these at most.
+    /// How many things there is room for, `BYTES_EACH` bytes for each. A user or a group takes two to six such places.
     pub capacity: u64,
     /// How long anything is remembered.
     pub ttl: Duration,

@@ -30,9 +30,11 @@ use crate::scim::Kind;
 use crate::telemetry::{CacheMetrics, FeedState, Metrics, Remembered};
 
 /// How many names one search asks for: a filter of that many parts is quick to test and far from any server's limit.
-const BATCH: usize = 200;
-/// What members of groups and groups of users may take for each name that may be kept.
-const BYTES_EACH: u64 = 256;
+const BATCH: usize = 50;
+/// What each thing that may be remembered may take.
+const BYTES_EACH: u64 = 200;
+/// What keeping anything takes beside it.
+const OVERHEAD: usize = 160;
 /// How long it is remembered which version of an entry the feed told last: an answer that was under way meanwhile has arrived.
 const UNDER_WAY: Duration = Duration::from_mins(1);
 
@@ -102,19 +104,30 @@ impl MembershipCache {
     /// An empty one.
     pub fn new(config: CacheConfig, metrics: &Metrics) -> Self {
         let CacheConfig { capacity, ttl, blind_ttl, feed } = config;
-        let bytes = capacity.saturating_mul(BYTES_EACH);
+        // What is called how is of use only while it is known where it is, so both have as much room.
+        let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
-            names: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
-            homes: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
+            names: Cache::builder()
+                .max_capacity(share(35))
+                .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, [&called.name].into_iter()))
+                .time_to_live(ttl)
+                .build(),
+            homes: Cache::builder()
+                .max_capacity(share(35))
+                .weigher(|_, seen: &Arc<Seen>| {
+                    weight(seen.dn.len() + seen.mark.as_ref().map_or(0, |mark| mark.len()) + 128, std::iter::empty())
+                })
+                .time_to_live(ttl)
+                .build(),
             groups: Cache::builder()
-                .max_capacity(bytes / 2)
+                .max_capacity(share(15))
                 .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
                     weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
                 })
                 .time_to_live(ttl)
                 .build(),
             members: Cache::builder()
-                .max_capacity(bytes / 2)
+                .max_capacity(share(15))
                 .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
                 .time_to_live(ttl)
                 .build(),
@@ -142,25 +155,34 @@ impl MembershipCache {
 
     /// Notes an entry that was read.
     pub fn note(&self, mapping: &ResourceMapping, entry: &Entry, since: Reading) {
-        let Some(id) = mapping.id(entry) else { return };
+        if let Some(id) = self.note_home(mapping, entry, since)
+            && let Some(name) = mapping.name(entry)
+        {
+            self.names.insert(entry.dn.key(), Called { name, id, since });
+        }
+    }
+
+    /// Notes where an entry is, and in which version: of the many of a list hardly any is asked for by its name. Says whether that
+    /// is news.
+    pub fn note_home(&self, mapping: &ResourceMapping, entry: &Entry, since: Reading) -> Option<Uuid> {
+        let id = mapping.id(entry)?;
         let mark = entry.text(mapping.profile.change_mark);
         if self.is_overtaken(mapping, id, mark) {
-            return;
+            return None;
         }
         if let (Some(seen), Some(mark)) = (self.homes.get(&id), mark)
             && let Some(known) = &seen.mark
         {
             match order(known, mark) {
-                Ordering::Greater => return,
-                Ordering::Equal if self.freshness.versions_hold(seen.since) => return,
+                Ordering::Greater => return None,
+                Ordering::Equal if self.freshness.versions_hold(seen.since) => return None,
                 Ordering::Equal | Ordering::Less => {}
             }
         }
-        let Some(name) = mapping.name(entry) else { return };
         let owned = mapping.adoption(entry).is_empty();
         let mark = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
         self.homes.insert(id, Arc::new(Seen { dn: entry.dn.to_string().into(), owned, mark, since }));
-        self.names.insert(entry.dn.key(), Called { name, id, since });
+        Some(id)
     }
 
     /// Whether the feed has told of a later version than this one.
@@ -323,10 +345,10 @@ impl MembershipCache {
     }
 }
 
-/// What some names take, in bytes; the texts they share are counted once more for each.
+/// What is remembered with some names takes, in bytes. The texts they share are counted once more for each.
 fn weight<'a>(beside: usize, names: impl Iterator<Item = &'a Name>) -> u32 {
     let names: usize = names.map(|name| name.id.len() + name.display.as_ref().map_or(0, |display| display.len()) + 96).sum();
-    u32::try_from(beside + names).unwrap_or(u32::MAX)
+    u32::try_from(OVERHEAD + beside + names).unwrap_or(u32::MAX)
 }
 
 /// Which of two change marks of one entry is the later one: a number, or a text that begins with the time.

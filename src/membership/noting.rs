@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::MembershipCache;
+use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
     SearchRequest, SearchResult, Written,
@@ -62,6 +64,10 @@ impl Directory for Noting {
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
         self.directory.search(request).await
+    }
+
+    async fn identifiers(&self, request: &SearchRequest, profile: &'static Profile) -> Result<Vec<Uuid>, DirectoryError> {
+        self.directory.identifiers(request, profile).await
     }
 
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {

@@ -170,8 +170,8 @@ impl Service {
     /// The ids of all that the search finds.
     async fn ids(&self, asked: &Asked<'_>) -> Result<Vec<Uuid>, ScimError> {
         let side = asked.side;
-        let found = self.search(side, asked.search.clone(), vec![side.profile.id.to_owned()]).await?;
-        Ok(found.iter().filter_map(|entry| side.id(entry)).collect())
+        let request = SearchRequest::below(&side.base, asked.search.clone(), vec![side.profile.id.to_owned()]).from_replica();
+        self.directory.identifiers(&request, side.profile).await.map_err(|e| error::refused(side, e))
     }
 
     /// All that match, where an index leads to a few of them: what a client asks before it creates must be answered as it is now,
@@ -270,7 +270,7 @@ impl Service {
         let references: Vec<Vec<Dn>> = entries.iter().map(|entry| side.references(entry)).collect();
         let names = self.names(mapping, &references.concat()).await?;
         for (entry, references) in entries.iter().zip(&references) {
-            self.cache.note(side, entry, since);
+            self.cache.note_home(side, entry, since);
             self.note_members(side, entry, &query.projection, (references, &names), since);
         }
         drop(references);

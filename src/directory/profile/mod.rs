@@ -6,7 +6,7 @@ mod id;
 mod openldap;
 
 pub use self::id::IdForm;
-use super::{Capabilities, DirectoryError, ResultCode, Vendor};
+use super::{Capabilities, DirectoryError, Entry, ResultCode, Vendor};
 
 /// One vendor's names for what every directory has, and its habits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +149,11 @@ pub enum MemberOf {
 }
 
 impl Profile {
+    /// The identifier of an entry, which is the resource's `id`.
+    pub fn identifier(&self, entry: &Entry) -> Option<uuid::Uuid> {
+        entry.values(self.id).first().and_then(|value| self.id_form.read(value))
+    }
+
     /// The vendor's profile. An unknown vendor is taken for the one with the standards' names.
     pub fn of(capabilities: &Capabilities) -> &'static Self {
         match capabilities.vendor {
