@@ -1,4 +1,5 @@
-# A private OpenLDAP with a small organisation; sourced by demo.sh, not run. Everything is below $dir.
+# A private OpenLDAP with a small organisation; sourced by demo.sh, not run. Everything is below $dir, where a bind-password of the
+# caller's may be already.
 # shellcheck shell=bash disable=SC2154
 
 suffix="dc=example,dc=com"
@@ -8,7 +9,7 @@ service_dn="cn=scimgate,ou=services,$suffix"
 start_openldap() {
   local attempt
   mkdir "$dir/ldap"
-  openssl rand -hex 24 | tr -d '\n' >"$dir/bind-password"
+  [[ -s $dir/bind-password ]] || openssl rand -hex 24 | tr -d '\n' >"$dir/bind-password"
   openssl rand -hex 24 | tr -d '\n' >"$dir/ldap/root-password"
   slapd_configuration >"$dir/ldap/slapd.conf"
   # Between the choice of a port and its use another program may take it, so there are several attempts.

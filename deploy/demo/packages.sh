@@ -34,6 +34,7 @@ install_packages() (
   if command -v systemctl >/dev/null; then
     case " $* " in
       *" slapd "*) systemctl disable slapd >/dev/null 2>&1 || true ;;
+      *" prometheus "*) systemctl disable prometheus >/dev/null 2>&1 || true ;;
       *" samba "*) systemctl disable smbd nmbd winbind samba-ad-dc >/dev/null 2>&1 || true ;;
     esac
   fi

@@ -1,5 +1,6 @@
 //! The administrator's listener: health for whoever starts and stops us, metrics for whoever watches.
 
+mod client;
 mod config;
 
 use std::convert::Infallible;
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use client::{ask, reachable};
 pub use config::AdminConfig;
 
 use crate::http::Gateway;

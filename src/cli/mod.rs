@@ -3,6 +3,7 @@
 mod adopt;
 mod audit;
 mod check;
+mod health;
 mod key;
 mod serve;
 mod settings;
@@ -45,6 +46,14 @@ enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Ask the running server whether it is ready: exit 0, or 1 with the reason
+    Health {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whether it is alive, whatever the directory is
+        #[arg(long)]
+        live: bool,
     },
     /// Make API keys
     Key {
@@ -106,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Serve(config) => serve::run(&config.path),
         Command::Check { config, offline, json } => check::run(&config.path, offline, json),
         Command::Adopt(arguments) => adopt::run(&arguments),
+        Command::Health { config, live } => health::run(&config.path, live),
         Command::Key { command: KeyCommand::New { name, scopes, expires, client } } => {
             let kind = if client { key::Kind::Client } else { key::Kind::ApiKey(expires) };
             key::new(&name, &scopes, kind)

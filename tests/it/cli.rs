@@ -51,6 +51,32 @@ async fn check_says_what_is_wrong_with_the_directory() {
     assert_eq!(status, 0, "{text}");
 }
 
+#[tokio::test]
+async fn health_asks_the_running_server() {
+    let mut slapd = Slapd::start(&SlapdOptions::default());
+    let gateway = Gateway::start(GatewayOptions::default(), &slapd.url()).await;
+    let file = gateway.file();
+    let asked = |address: &str, more: &[&str]| {
+        let mut health = program();
+        health.args(["health", "--config"]).arg(&file).args(more).env("SCIMGATE__ADMIN__LISTEN", address);
+        let Output { status, stdout, stderr } = health.output().unwrap();
+        (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    let health = |more: &[&str]| asked(gateway.admin_address(), more);
+    let (status, text, trouble) = health(&[]);
+    assert!(status == 0 && text.starts_with("ok\n"), "{status} {text} {trouble}");
+
+    slapd.kill();
+    let (status, _, trouble) = health(&[]);
+    assert!(status == 1 && trouble.contains("/readyz (admin.listen): 503"), "{status} {trouble}");
+    let (status, text, trouble) = health(&["--live"]);
+    assert!(status == 0 && text == "ok\n", "{status} {text} {trouble}");
+
+    let nowhere =
+        program().args(["health", "--config"]).arg(&file).env("SCIMGATE__ADMIN__LISTEN", "127.0.0.1:1").output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(1));
+}
+
 #[test]
 fn check_reports_every_mistake_with_its_place() {
     let folder = tempfile::tempdir().unwrap();

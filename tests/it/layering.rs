@@ -64,6 +64,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
+            "admin",
             "adoption",
             "app",
             "audit",

@@ -159,6 +159,11 @@ impl Gateway {
         self.folder.path().join("scimgate.toml")
     }
 
+    /// Where the administrator's listener is.
+    pub(crate) fn admin_address(&self) -> &str {
+        self.admin.trim_start_matches("http://")
+    }
+
     /// Status and body of a page for the administrator.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         Client::new(&self.admin, "", None, Tls::default()).page(path).await
