@@ -37,6 +37,7 @@ mod members;
 mod names;
 mod oauth;
 mod oauth_code;
+mod observability;
 mod passwords;
 mod patch;
 mod posix;
