@@ -192,7 +192,7 @@ def pod_of(kinds):
 PROBES = {
     "an unknown key": lambda kinds: pod_of(kinds).update(replicas=2),
     "a wrong type": lambda kinds: kinds["Deployment"]["spec"].update(replicas="two"),
-    "a missing name": lambda kinds: kinds["Service"]["spec"]["ports"][0].pop("port"),
+    "a port of a Service without a number": lambda kinds: kinds["Service"]["spec"]["ports"][0].pop("port"),
     "a ServiceMonitor without endpoints": lambda kinds: kinds["ServiceMonitor"]["spec"].pop("endpoints"),
     "a writable root": lambda kinds: pod_of(kinds)["containers"][0]["securityContext"].update(readOnlyRootFilesystem=False),
     "a probe of another path": lambda kinds: pod_of(kinds)["containers"][0]["livenessProbe"]["httpGet"].update(path="/readyz"),
