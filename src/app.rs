@@ -71,8 +71,9 @@ impl App {
         let (users, groups) = (config.mapping.users.base.clone(), config.mapping.groups.base.clone());
         let noting: Arc<dyn Directory> = Arc::new(Noting::new(directory.clone(), cache.clone(), users, groups));
         let feed = tokio::spawn(cache.clone().follow(noting.clone(), mapping.subscribe()));
-        let service = Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, clock.clone())
-            .map_err(|error| StartError(error.to_string()))?;
+        let service =
+            Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, (clock.clone(), metrics.clone()))
+                .map_err(|error| StartError(error.to_string()))?;
         let audit = config.audit.map(|audit| Audit::start(audit, metrics.clone()).map(Arc::new));
         let audit = audit.transpose().map_err(StartError)?;
         let service = match &audit {

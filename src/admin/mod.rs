@@ -2,10 +2,11 @@
 
 mod client;
 mod config;
+mod rails;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -62,17 +63,17 @@ impl AdminListener {
                 accepted = self.0.accept() => accepted,
                 () = end.cancelled() => return,
             };
-            if let Ok((stream, _)) = accepted {
-                connections.spawn(serve(stream, state.clone(), end.clone()));
+            if let Ok((stream, peer)) = accepted {
+                connections.spawn(serve(stream, peer.ip(), state.clone(), end.clone()));
             }
         }
     }
 }
 
-async fn serve(stream: TcpStream, state: AdminState, end: CancellationToken) {
+async fn serve(stream: TcpStream, address: IpAddr, state: AdminState, end: CancellationToken) {
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &state).await) }
+        async move { Ok::<_, Infallible>(answer(&request, address, &state).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new());
@@ -86,9 +87,12 @@ async fn serve(stream: TcpStream, state: AdminState, end: CancellationToken) {
     }
 }
 
-async fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, address: IpAddr, state: &AdminState) -> Response<Full<Bytes>> {
+    if request.uri().path() == "/rails/release" && *request.method() == Method::POST {
+        return rails::answer(request, address, state).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n".to_owned());
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here, and POST /rails/release\n".to_owned());
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
         return answer;
     }
@@ -99,15 +103,18 @@ async fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Ful
             Ok(()) => text(StatusCode::OK, format!("ok\nchange feed: {}\n", state.gateway.service().feed_state())),
             Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
         },
+        "/rails" => rails::answer(request, address, state).await,
         "/metrics" => {
+            // What is over by now is released.
+            state.gateway.service().rails();
             let exposition = Exposition::accepted(request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()));
             let mut answer = text(StatusCode::OK, state.metrics.text(exposition));
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition.media_type()));
             answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
             answer
         }
-        "/" => text(StatusCode::OK, "scimgate: /livez, /readyz, /metrics\n".to_owned()),
-        _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+        "/" => text(StatusCode::OK, "scimgate: /livez, /readyz, /metrics, /rails\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz, /metrics and /rails\n".to_owned()),
     }
 }
 

@@ -16,6 +16,12 @@ impl Entry {
     pub(super) fn now(event: Event) -> Self {
         Self { time: format!("{:.3}", jiff::Timestamp::now()), event }
     }
+
+    /// A client may do no more of something, or may again: `state` is `reached` or `released`, `by` who released it.
+    pub fn rail(state: &'static str, client: &str, act: &'static str, limit: Option<usize>, by: Option<&str>) -> Self {
+        let (client, by) = (client.to_owned(), by.map(str::to_owned));
+        Self::now(Event::Rail(Rail { event: "rail", state, client, act, limit, by }))
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +30,8 @@ pub(super) enum Event {
     Write(Write),
     /// What happened to the audit itself.
     Own(Own),
+    /// What happened to a limit of deletions.
+    Rail(Rail),
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +40,18 @@ pub(super) struct Own {
     pub(super) event: &'static str,
     /// How many bytes or lines.
     pub(super) count: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Rail {
+    pub(super) event: &'static str,
+    pub(super) state: &'static str,
+    pub(super) client: String,
+    pub(super) act: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -153,7 +153,7 @@ fn masked_in<'a>(records: impl IntoIterator<Item = &'a ChangeRecord>, is_masked:
         match record {
             ChangeRecord::Add(entry) => entry.attributes().for_each(|(name, _)| note(name)),
             ChangeRecord::Modify { changes, .. } => changes.iter().for_each(|change| note(&change.attribute)),
-            ChangeRecord::Rename { .. } | ChangeRecord::Delete(_) => {}
+            ChangeRecord::Rename { .. } | ChangeRecord::Move { .. } | ChangeRecord::Delete(_) => {}
         }
     }
 }
@@ -196,6 +196,14 @@ impl Directory for Journalled {
         let before = self.needed(&record);
         let done = self.directory.rename(dn, rdn, assertion, self.reads(&before, reads)).await;
         self.finish(&record, done, &dn.renamed(rdn.clone()), reads.after).await
+    }
+
+    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+        let record = ChangeRecord::Move { dn: dn.clone(), parent: parent.clone() };
+        let done = self.directory.relocate(dn, parent, assertion).await;
+        let written = Written::default();
+        self.note(&record, done.as_ref().map(|()| &written));
+        done
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {

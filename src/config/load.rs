@@ -19,7 +19,7 @@ use super::directory::directory;
 use super::issuers::issuers;
 use super::node::{self, Value};
 use super::oauth::oauth;
-use super::provisioning::{adoption, protected, provisioning};
+use super::provisioning::{adoption, on_delete, protected, provisioning, rails};
 use super::reader::{Environment, Report, Section};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
@@ -27,7 +27,7 @@ use crate::auth::{ApiKeyConfig, AuthConfig, OAuthConfig, Scope, Scopes, is_clien
 use crate::directory::Dn;
 use crate::http::{ClientPolicy, ForwardedHeader, GroupPatchAnswer, HttpConfig, Proxies, ProxyProtocol, TlsConfig};
 use crate::limit::{LimitConfig, Rate, Rates};
-use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords};
+use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, OnDelete, Passwords};
 use crate::membership::CacheConfig;
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
 use crate::service::{CursorConfig, Omitted, ServiceConfig};
@@ -80,11 +80,12 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let joined: Vec<(&str, &Dn)> = provisioning.2.iter().map(|group| ("provisioning.default_groups", group)).collect();
     let protected = protected(root.section("protected"), &joined);
     let adoption = adoption(root.section("adoption"));
-    let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment), protected };
+    let rails = rails(root.section("rails"));
+    let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment), protected, rails };
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     let folder = folder(root.section("data"));
-    let (users, UserRules { mark, active, passwords }) = user_side?;
+    let (users, UserRules { mark, active, passwords, on_delete }) = user_side?;
     let (groups, GroupRules { sync: groups_sync, nested: groups_nested, member_of, placeholder }) = groups?;
     let (user_name, existing_users, default_groups) = provisioning;
     let mapping = MappingConfig {
@@ -100,6 +101,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         mark,
         active,
         passwords,
+        on_delete,
     };
     let data = DataConfig { folder, user_extensions, group_extensions };
     Some(Config {
@@ -260,6 +262,7 @@ struct UserRules {
     mark: Option<Mark>,
     active: ActiveRule,
     passwords: Passwords,
+    on_delete: OnDelete,
 }
 
 fn users(mut section: Section<'_>) -> (UserSide, Vec<std::path::PathBuf>) {
@@ -269,7 +272,13 @@ fn users(mut section: Section<'_>) -> (UserSide, Vec<std::path::PathBuf>) {
         "store" => Ok(Passwords::Store),
         _ => Err("this must be \"off\" or \"store\"".to_owned()),
     });
-    let rules = UserRules { mark: mark(&mut section), active: active(&mut section), passwords: passwords.unwrap_or_default() };
+    let base = container.as_ref().map(|container| &container.base);
+    let rules = UserRules {
+        mark: mark(&mut section),
+        active: active(&mut section),
+        passwords: passwords.unwrap_or_default(),
+        on_delete: on_delete(&mut section, base),
+    };
     section.finish();
     (container.map(|container| (container, rules)), extensions)
 }

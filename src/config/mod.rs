@@ -50,7 +50,7 @@ pub struct Config {
     pub clients: HashMap<Arc<str>, ClientPolicy>,
     /// `[limits]`, the rates
     pub limits: LimitConfig,
-    /// `[cache]`, `[cursors]`, `[protected]`, and of `[limits]` what one request may cost
+    /// `[cache]`, `[cursors]`, `[protected]`, `[rails]`, and of `[limits]` what one request may cost
     pub service: ServiceConfig,
     /// `[audit]`; `None`: nothing is audited.
     pub audit: Option<AuditConfig>,

@@ -1,11 +1,11 @@
-//! `[provisioning]`, `[adoption]` and `[protected]`: whom the gateway provisions, and whom never.
+//! `[provisioning]`, `[adoption]`, `[protected]`, `[rails]`, and what a DELETE does: whom the gateway provisions, and whom never.
 
 use super::load::dn;
 use super::reader::Section;
 use crate::adoption::{AdoptionConfig, Key, Policy};
 use crate::directory::Dn;
-use crate::mapping::UserNameRule;
-use crate::service::Protected;
+use crate::mapping::{OnDelete, UserNameRule};
+use crate::service::{Protected, Rail, RailsConfig};
 
 pub(super) fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
     let user_name = section.parsed("user_name", |text| match text {
@@ -51,4 +51,50 @@ pub(super) fn protected(mut section: Section<'_>, joined: &[(&str, &Dn)]) -> Pro
     }
     section.finish();
     protected
+}
+
+/// `users.on_delete` and `users.recycle_base`.
+pub(super) fn on_delete(section: &mut Section<'_>, base: Option<&Dn>) -> OnDelete {
+    let (place, branch_place) = (section.place_of("on_delete"), section.place_of("recycle_base"));
+    let word = section.parsed("on_delete", |text| match text {
+        "delete" | "disable" | "recycle" => Ok(text.to_owned()),
+        _ => Err("this must be \"delete\", \"disable\" or \"recycle\"".to_owned()),
+    });
+    let branch = section.parsed("recycle_base", dn);
+    match (word.as_deref(), branch) {
+        (Some("recycle"), Some(branch)) => {
+            if base.is_some_and(|base| branch.is_under(base) || base.is_under(&branch)) {
+                let what = "this must lie outside users.base, where deleted users would be found as ever: name another branch, or set \
+                            users.on_delete = \"disable\"";
+                section.note(branch_place.as_ref(), "recycle_base", what);
+            }
+            OnDelete::Recycle(branch)
+        }
+        (Some("recycle"), None) => {
+            if branch_place.is_none() {
+                let what = "say where deleted users go: recycle_base = \"ou=recycled,dc=example,dc=com\"";
+                section.note(place.as_ref(), "on_delete", what);
+            }
+            OnDelete::Delete
+        }
+        (Some("disable"), _) => OnDelete::Disable,
+        (_, _) => OnDelete::Delete,
+    }
+}
+
+pub(super) fn rails(mut section: Section<'_>) -> RailsConfig {
+    let mut rail = |per_hour: &'static str, percent: &'static str| {
+        let place = section.place_of(percent);
+        let rail = Rail { per_hour: section.number(per_hour, 0, 0), percent: section.number(percent, 0, 0) };
+        if rail.percent > 100 {
+            section.note(place.as_ref(), percent, "this must be 100 or less");
+        }
+        rail
+    };
+    let rails = RailsConfig {
+        deletes: rail("deletes_per_hour", "deletes_percent"),
+        disables: rail("disables_per_hour", "disables_percent"),
+    };
+    section.finish();
+    rails
 }

@@ -71,6 +71,13 @@ pub enum ChangeRecord {
         /// Whether the old RDN's values stay in the entry.
         keep_old: bool,
     },
+    /// The same RDN in another place.
+    Move {
+        /// The entry.
+        dn: Dn,
+        /// The entry that it goes below.
+        parent: Dn,
+    },
     /// An entry no longer.
     Delete(Dn),
 }

@@ -15,7 +15,7 @@ impl ChangeRecord {
     /// thousands without that group being read.
     pub fn needed_before(&self, capabilities: &Capabilities) -> Vec<String> {
         match self {
-            Self::Add(_) => Vec::new(),
+            Self::Add(_) | Self::Move { .. } => Vec::new(),
             Self::Modify { changes, .. } => {
                 let mut names: Vec<String> = Vec::new();
                 for change in changes.iter().filter(|change| replaces(change)) {
@@ -45,6 +45,10 @@ impl ChangeRecord {
                 Some(vec![Self::Modify { dn: dn.clone(), changes }])
             }
             Self::Rename { dn, rdn, .. } => renamed_back(dn, rdn, before?, &capabilities.schema),
+            Self::Move { dn, parent } => {
+                let (rdn, home) = (dn.rdn()?, dn.parent()?);
+                Some(vec![Self::Move { dn: parent.child(rdn.clone()), parent: home }])
+            }
             Self::Delete(_) => Some(put_back(before?, capabilities)),
         }
     }

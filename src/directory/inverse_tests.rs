@@ -149,3 +149,11 @@ fn a_rename_is_taken_back_with_all_its_values() {
     // The value was spelt otherwise than the name.
     assert_eq!(record.inverse(Some(&was(&["ANA"])), &known), Some(vec![back(false), respelt(&["ANA"])]));
 }
+
+#[test]
+fn what_was_moved_is_moved_back() {
+    let record = ChangeRecord::Move { dn: dn("uid=ana,ou=people,dc=example"), parent: dn("ou=gone,dc=example") };
+    let back = ChangeRecord::Move { dn: dn("uid=ana,ou=gone,dc=example"), parent: dn("ou=people,dc=example") };
+    assert_eq!(record.needed_before(&capabilities(Vendor::OpenLdap)), [""; 0]);
+    assert_eq!(record.inverse(None, &capabilities(Vendor::OpenLdap)), Some(vec![back]));
+}

@@ -89,6 +89,12 @@ fn record_into(record: &ChangeRecord, is_masked: &impl Fn(&str) -> bool, out: &m
             line("newrdn", rdn.to_string().as_bytes(), out);
             line("deleteoldrdn", if *keep_old { b"0" } else { b"1" }, out);
         }
+        ChangeRecord::Move { dn, parent } => {
+            head(dn, "modrdn", out);
+            line("newrdn", dn.rdn().map(Rdn::to_string).unwrap_or_default().as_bytes(), out);
+            line("deleteoldrdn", b"1", out);
+            line("newsuperior", parent.to_string().as_bytes(), out);
+        }
         ChangeRecord::Delete(dn) => head(dn, "delete", out),
     }
 }
@@ -238,7 +244,15 @@ fn record(lines: Vec<Line>) -> Result<ChangeRecord, InvalidLdif> {
                 "1" => false,
                 _ => return Err(old.wrong("deleteoldrdn is neither 0 nor 1")),
             };
-            last(lines, ChangeRecord::Rename { dn, rdn, keep_old })
+            let Some(parent) = lines.next() else { return Ok(ChangeRecord::Rename { dn, rdn, keep_old }) };
+            if !parent.is("newsuperior") {
+                return Err(parent.wrong("there is too much"));
+            }
+            if dn.rdn() != Some(&rdn) {
+                return Err(parent.wrong("an entry is renamed and moved at once, which is not read"));
+            }
+            let parent = parent.text()?.parse().map_err(|_| parent.wrong("the newsuperior is none"))?;
+            last(lines, ChangeRecord::Move { dn, parent })
         }
         "modify" => Ok(ChangeRecord::Modify { dn, changes: modifications(lines)? }),
         _ => Err(kind.wrong("there is no such changetype")),
@@ -296,6 +310,7 @@ mod tests {
             ChangeRecord::Modify { dn: entry.dn.clone(), changes },
             masked_only,
             ChangeRecord::Rename { dn: entry.dn.clone(), rdn: dn("uid=bob").rdn().unwrap().clone(), keep_old: false },
+            ChangeRecord::Move { dn: entry.dn.clone(), parent: dn("ou=gone,dc=example") },
             ChangeRecord::Delete(entry.dn.clone()),
         ];
         let text = print(&records, |name| name == "userPassword");
@@ -305,10 +320,12 @@ mod tests {
                         member:\n-\n\n\
                         # dn: uid=ana,dc=example\n# replace: userPassword, left out\n\n\
                         dn: uid=ana,dc=example\nchangetype: modrdn\nnewrdn: uid=bob\ndeleteoldrdn: 1\n\n\
+                        dn: uid=ana,dc=example\nchangetype: modrdn\nnewrdn: uid=ana\ndeleteoldrdn: 1\n\
+                        newsuperior: ou=gone,dc=example\n\n\
                         dn: uid=ana,dc=example\nchangetype: delete\n";
         assert_eq!(text, expected);
         let read = parse(&text).unwrap();
-        assert_eq!(read.len(), 4);
+        assert_eq!(read.len(), 5);
         assert_eq!(read.last(), records.last());
     }
 
@@ -327,6 +344,8 @@ mod tests {
             ("dn: cn=a\nchangetype: modify\nadd: x\ny: 1\n-\n", 4),
             ("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=b,dc=c\ndeleteoldrdn: 1\n", 3),
             ("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=b\ndeleteoldrdn: 2\n", 4),
+            ("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=b\ndeleteoldrdn: 1\nnewsuperior: dc=c\n", 5),
+            ("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=a\ndeleteoldrdn: 1\nnewsuperior: c\n", 5),
             ("dn: cn=a\nchangetype: delete\nx: y\n", 3),
             ("dn: cn=a\ncn: a\n", 2),
             ("dn: cn=a\nchangetype: add\njpegPhoto:< file:///etc/passwd\n", 3),
@@ -359,6 +378,7 @@ mod tests {
                 .prop_map(|(dn, changes)| ChangeRecord::Modify { dn, changes }),
             (name.clone(), name.clone(), any::<bool>())
                 .prop_map(|(dn, new, keep_old)| { ChangeRecord::Rename { dn, rdn: new.rdn().unwrap().clone(), keep_old } }),
+            (name.clone(), name.clone()).prop_map(|(dn, parent)| ChangeRecord::Move { dn, parent }),
             name.prop_map(ChangeRecord::Delete),
         ]
     }

@@ -232,6 +232,9 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// Gives an entry another RDN in its place; the old value leaves the entry.
     async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
 
+    /// Puts an entry below another one, under the same RDN.
+    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError>;
+
     /// Sets the password of an entry by an operation of its own (RFC 3062).
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError>;
 

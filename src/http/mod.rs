@@ -1,5 +1,6 @@
 //! SCIM over HTTP: from a TCP connection to a typed call of the service, and back.
 
+mod administrator;
 mod body;
 mod compression;
 mod config;
@@ -16,6 +17,7 @@ mod route;
 mod stale;
 mod tls;
 
+pub use administrator::NotAdministrator;
 pub use config::{HttpConfig, TlsConfig};
 pub use gateway::Gateway;
 pub use listener::Listener;

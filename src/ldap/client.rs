@@ -336,6 +336,17 @@ impl Directory for LdapDirectory {
         }
     }
 
+    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+        let rdn = dn.rdn().map(Rdn::to_string).unwrap_or_default();
+        let (name, parent) = (dn.to_string(), parent.to_string());
+        // Active Directory wants the old RDN to go, though it is the new one.
+        let moved = self.write(Operation::Rename, dn, assertion, Reads::NOTHING, |ldap| {
+            let (name, rdn, parent) = (name.clone(), rdn.clone(), parent.clone());
+            Box::pin(async move { ldap.modifydn(&name, &rdn, true, Some(&parent)).await })
+        });
+        moved.await.map(|_| ())
+    }
+
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
         let parts = Arc::new((dn.to_string(), Secret::new(password.to_owned())));
         self.perform(Operation::Password, Source::Provider, |ldap, _| {

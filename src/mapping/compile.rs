@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Active;
-use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, Passwords};
+use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, OnDelete, Passwords};
+use super::deleted::Afterlife;
 use super::map_file::{MapFile, MapFiles};
 use super::resource_mapping::ResourceMapping;
 use super::rule::{Codec, MapPath, Rule};
@@ -14,6 +15,8 @@ use crate::scim::{BoundPath, Keep, Kind, ResourceType, SchemaRegistry};
 
 /// The object class of `config/schema/`.
 const OUR_CLASS: &str = "scimgateResource";
+/// Its counterpart, of deleted users that stay in their place.
+const OUR_DELETED: &str = "scimgateDeleted";
 /// Its flag for accounts where no password policy is present.
 const OUR_ACTIVE: &str = "scimgateActive";
 
@@ -76,6 +79,7 @@ impl Mapping {
         let other_mark = mark.iter().filter(|mark| own_class.as_ref().is_none_or(|own| !own.is(mark)));
         let ownership: Vec<Mark> = own_class.iter().chain(other_mark).cloned().collect();
         let active = work.active();
+        let afterlife = work.afterlife(mark.as_ref(), &active);
         let users = work.rules(registry.get(Kind::User), user_side, (&ownership, &active));
         let groups = work.rules(registry.get(Kind::Group), group_side, (&ownership, &Active::Nowhere));
         let user_rdn = work.rdn(user_side, &users);
@@ -123,38 +127,40 @@ impl Mapping {
         });
         let by_login = groups.iter().any(|rule| rule.codec == Codec::Login);
         let logins = by_login.then(|| (user_rdn.clone(), config.users.base.clone()));
-        let side = |kind: Kind, side: Side<'_>, rdn: AttributeName, rules: Vec<Rule>, active: Active| {
-            let ty = registry.get(kind).clone();
-            let classes = side.classes(&ownership);
-            let members = rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec.refers());
-            ResourceMapping {
-                base: side.container.base.clone(),
-                profile,
-                active,
-                object_classes: side.object_classes.to_vec(),
-                class: side.select(),
-                rdn,
-                fallback: work.fallback(&ty, side.map, &classes, &rules),
-                new: side.map.new.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-                generated: side.map.generated.clone(),
-                user_name: config.user_name,
-                passwords: config.passwords,
-                ownership: ownership.clone(),
-                visible: mark.clone().filter(|_| !config.existing_users),
-                placeholder: config.placeholder.clone(),
-                demands_member: members.is_some_and(|rule| demands_member(schema, &classes, &rule.attribute)),
-                logins: logins.clone(),
-                member_of: member_of && !by_login,
-                swaps: !capabilities.has_control(Capabilities::ASSERTION),
-                usual_attributes: OnceLock::new(),
-                usual_view: OnceLock::new(),
-                whole_view: OnceLock::new(),
-                rules,
-                ty,
-            }
-        };
-        let users = side(Kind::User, user_side, user_rdn, users, active);
-        let groups = side(Kind::Group, group_side, group_rdn, groups, Active::Nowhere);
+        let side =
+            |kind: Kind, side: Side<'_>, rdn: AttributeName, rules: Vec<Rule>, (active, afterlife): (Active, Afterlife)| {
+                let ty = registry.get(kind).clone();
+                let classes = side.classes(&ownership);
+                let members = rules.iter().find(|rule| rule.path.attribute.name == "members" && rule.codec.refers());
+                ResourceMapping {
+                    base: side.container.base.clone(),
+                    profile,
+                    active,
+                    object_classes: side.object_classes.to_vec(),
+                    class: side.select(),
+                    rdn,
+                    fallback: work.fallback(&ty, side.map, &classes, &rules),
+                    new: side.map.new.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                    generated: side.map.generated.clone(),
+                    user_name: config.user_name,
+                    passwords: config.passwords,
+                    ownership: ownership.clone(),
+                    visible: mark.clone().filter(|_| !config.existing_users),
+                    afterlife,
+                    placeholder: config.placeholder.clone(),
+                    demands_member: members.is_some_and(|rule| demands_member(schema, &classes, &rule.attribute)),
+                    logins: logins.clone(),
+                    member_of: member_of && !by_login,
+                    swaps: !capabilities.has_control(Capabilities::ASSERTION),
+                    usual_attributes: OnceLock::new(),
+                    usual_view: OnceLock::new(),
+                    whole_view: OnceLock::new(),
+                    rules,
+                    ty,
+                }
+            };
+        let users = side(Kind::User, user_side, user_rdn, users, (active, afterlife));
+        let groups = side(Kind::Group, group_side, group_rdn, groups, (Active::Nowhere, Afterlife::None));
         let default_groups = config.default_groups.clone();
         let MappingConfig { groups_sync, groups_nested, .. } = *config;
         let mapping = Self { users, groups, registry, profile, groups_sync, groups_nested, default_groups };
@@ -259,6 +265,46 @@ impl Work<'_> {
             wanted.join(" or ")
         ));
         None
+    }
+
+    /// What becomes of deleted users. Who stays in place bears another mark than managed entries: a class of ours instead of the
+    /// other, or another value of the same attribute.
+    fn afterlife(&mut self, mark: Option<&Mark>, active: &Active) -> Afterlife {
+        let on_delete = match &self.config.on_delete {
+            OnDelete::Delete => return Afterlife::None,
+            kept @ (OnDelete::Disable | OnDelete::Recycle(_)) => kept.clone(),
+        };
+        if *active == Active::Nowhere {
+            self.errors.push(
+                "users.on_delete disables deleted users, and the directory has no place for that: load the ppolicy overlay or \
+                 config/schema/scimgate.ldif, set users.active to an attribute of yours, or set users.on_delete = \"delete\""
+                    .to_owned(),
+            );
+        }
+        let deleted = match (on_delete, mark) {
+            (OnDelete::Delete, _) => return Afterlife::None,
+            (OnDelete::Recycle(base), _) => return Afterlife::There(base),
+            (OnDelete::Disable, None) => None,
+            (OnDelete::Disable, Some(mark)) if mark.attribute.eq_ignore_ascii_case("objectClass") => {
+                let deleted = Mark { attribute: mark.attribute.clone(), value: OUR_DELETED.to_owned() };
+                Some(deleted).filter(|deleted| self.holds(deleted))
+            }
+            (OnDelete::Disable, Some(mark)) => {
+                Some(Mark { attribute: mark.attribute.clone(), value: format!("{}-deleted", mark.value) })
+            }
+        };
+        deleted.map_or_else(
+            || {
+                self.errors.push(
+                    "users.on_delete is \"disable\", and the directory cannot hold the mark of deleted users: load the present \
+                     config/schema/scimgate.ldif (scimgateDeleted), set users.mark to an attribute of yours, or set \
+                     users.on_delete = \"recycle\" and users.recycle_base"
+                        .to_owned(),
+                );
+                Afterlife::None
+            },
+            Afterlife::Here,
+        )
     }
 
     fn holds(&self, mark: &Mark) -> bool {

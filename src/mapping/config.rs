@@ -29,6 +29,8 @@ pub struct MappingConfig {
     pub active: ActiveRule,
     /// What becomes of passwords.
     pub passwords: Passwords,
+    /// What a DELETE does to users.
+    pub on_delete: OnDelete,
 }
 
 /// One branch of the directory.
@@ -52,6 +54,18 @@ pub enum Passwords {
     Off,
     /// They are set in the directory.
     Store,
+}
+
+/// `users.on_delete`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum OnDelete {
+    /// The entry is removed.
+    #[default]
+    Delete,
+    /// It is disabled and stays where it is, out of sight.
+    Disable,
+    /// It is disabled and goes to this branch (`users.recycle_base`).
+    Recycle(Dn),
 }
 
 /// `provisioning.user_name`.

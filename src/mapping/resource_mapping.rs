@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Active;
 use super::config::{Mark, Passwords, UserNameRule};
+use super::deleted::Afterlife;
 use super::names::{Name, Names};
 use super::rule::{Codec, Rule};
 use super::template::Template;
@@ -39,6 +40,8 @@ pub struct ResourceMapping {
     pub(super) ownership: Vec<Mark>,
     /// Which of them an entry must have to be seen.
     pub(super) visible: Option<Mark>,
+    /// What becomes of deleted entries.
+    pub(super) afterlife: Afterlife,
     /// The DN that stands for nobody, as written into `member`.
     pub(super) placeholder: String,
     /// Whether an entry of this class must have a member.
@@ -61,7 +64,9 @@ impl ResourceMapping {
     /// Entries of this resource type that are visible through SCIM.
     pub fn visible(&self) -> Filter {
         Filter::all(
-            std::iter::once(self.class()).chain(self.visible.iter().map(|mark| Filter::equal(&mark.attribute, &mark.value))),
+            std::iter::once(self.class())
+                .chain(self.visible.iter().map(|mark| Filter::equal(&mark.attribute, &mark.value)))
+                .chain(self.not_deleted()),
         )
     }
 

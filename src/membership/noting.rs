@@ -92,6 +92,12 @@ impl Directory for Noting {
         self.directory.rename(dn, rdn, assertion, reads).await
     }
 
+    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+        let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
+        let _writes = (self.write(dn, false), self.write(&moved, true));
+        self.directory.relocate(dn, parent, assertion).await
+    }
+
     async fn check_password(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError> {
         self.directory.check_password(dn, password).await
     }

@@ -52,6 +52,17 @@ impl Service {
         }
     }
 
+    /// Puts an entry below another one.
+    pub(super) async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
+        match self.directory.relocate(dn, parent, Some(assertion)).await {
+            Err(DirectoryError::Unknown(reason)) => {
+                let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
+                self.confirm(&moved, &[], &[], Some(id), reason).await.map(|_| ())
+            }
+            done => done,
+        }
+    }
+
     /// Removes an entry.
     pub(super) async fn remove(&self, dn: &Dn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
         match self.directory.delete(dn, Some(assertion), Reads::NOTHING).await {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Context, Served, Service, error};
 use crate::directory::profile::PasswordForm;
-use crate::directory::{DirectoryError, Entry, Filter, Modification, ModifyOp, Reads, ResultCode, SearchRequest};
+use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ModifyOp, Reads, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, ResourceMapping};
 use crate::scim::{Kind, Projection, Resource, ScimError};
 
@@ -34,6 +34,17 @@ impl Service {
                 entry.push(attribute, [value]);
             }
         }
+        if kind == Kind::User
+            && let Some(restored) = self.restore(cx, &mapping, side, &resource, projection).await?
+        {
+            if let Err(error) = self.join_default_groups(&mapping, &restored.dn).await {
+                let id = side.id(&restored).map(|id| id.to_string()).unwrap_or_default();
+                let _ = self.leave_groups(&mapping, &restored.dn, true).await;
+                self.bury_again(side, &id).await;
+                return Err(error);
+            }
+            return self.serve(cx, &mapping, side, (&restored, self.cache.reading()), projection).await;
+        }
         if let Some(other) = side.unique_filter(&resource) {
             self.check_unique(side, other).await?;
         }
@@ -58,7 +69,11 @@ impl Service {
             self.orders.created(kind, id);
         }
         if kind == Kind::User && !mapping.default_groups.is_empty() {
-            self.join_default_groups(&mapping, side, &added).await?;
+            if let Err(error) = self.join_default_groups(&mapping, &added.dn).await {
+                // A half-made account must not be acknowledged.
+                self.take_back(side, &added).await;
+                return Err(error);
+            }
             return self.serve(cx, &mapping, side, (&added, self.cache.reading()), projection).await;
         }
         self.serve_new(cx, &mapping, side, &added, projection).await
@@ -110,16 +125,23 @@ impl Service {
     /// Says whether the name is taken by a managed entry or by one that SCIM does not see: one of those that this search finds.
     async fn conflict(&self, side: &ResourceMapping, all: SearchRequest) -> ScimError {
         let all = SearchRequest { attributes: Arc::new(["1.1".to_owned()]), ..all };
+        let deleted = side.deleted().filter(|_| side.recycle_base().is_none());
+        let deleted =
+            deleted.map(|(_, filter)| SearchRequest { filter: Filter::all([filter, all.filter.clone()]), ..all.clone() });
         let visible = SearchRequest { filter: Filter::all([side.visible(), all.filter.clone()]), ..all.clone() };
         let finds = async |look: &SearchRequest| self.directory.search(look).await.is_ok_and(|found| !found.entries.is_empty());
+        if let Some(deleted) = deleted
+            && finds(&deleted).await
+        {
+            return error::deleted_other();
+        }
         if !finds(&visible).await && finds(&all).await { error::unmanaged(side.ty.kind) } else { error::taken(side) }
     }
 
-    /// Puts a new user into the groups every user joins. One that cannot be joined takes the user back out: a half-made account
-    /// must not be acknowledged.
-    async fn join_default_groups(&self, mapping: &Mapping, side: &ResourceMapping, user: &Entry) -> Result<(), ScimError> {
+    /// Puts a new user into the groups every user joins.
+    async fn join_default_groups(&self, mapping: &Mapping, user: &Dn) -> Result<(), ScimError> {
         let groups = &mapping.groups;
-        let Some((member, value)) = groups.member_attribute().zip(groups.member_value(&user.dn)) else { return Ok(()) };
+        let Some((member, value)) = groups.member_attribute().zip(groups.member_value(user)) else { return Ok(()) };
         let value = value.into_bytes();
         for group in &mapping.default_groups {
             let join = Modification::new(ModifyOp::Add, member, vec![value.clone()]);
@@ -128,7 +150,6 @@ impl Service {
                 && !mapping.profile.says_present(&error)
             {
                 tracing::error!(%group, "a default group cannot be joined: {error}");
-                self.take_back(side, user).await;
                 let missing = error.is(ResultCode::NoSuchObject) || error.is(ResultCode::InsufficientAccessRights);
                 return Err(if missing { error::no_default_group(group) } else { error::refused(&mapping.groups, error) });
             }

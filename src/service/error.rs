@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::ProtectedBy;
+use super::{Act, ProtectedBy};
 use crate::directory::{DirectoryError, Dn, ResultCode};
 use crate::mapping::ResourceMapping;
 use crate::scim::{Kind, ScimError, ScimType};
@@ -107,6 +107,40 @@ pub(super) fn protected(kind: Kind, by: &ProtectedBy) -> ScimError {
              assignment and change it in the directory itself, or have the administrator take it out of [protected].",
             kind.name().to_ascii_lowercase()
         ),
+    )
+}
+
+/// A client deleted or disabled as many as it may.
+pub(super) fn rail_reached(act: Act, limit: usize) -> ScimError {
+    let (what, keys) = act.words();
+    ScimError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "This client has {what} as often as it may within an hour: {limit} ({keys}). Nothing was changed. See in the identity \
+             provider whether so many are meant to go. If they are, the administrator of scimgate releases the limit (POST \
+             /rails/release on the admin listener); it ends by itself an hour after the last one that was let through."
+        ),
+    )
+}
+
+/// The branch of deleted users has an entry of this name already.
+pub(super) fn recycled_twice(side: &ResourceMapping) -> ScimError {
+    let base = side.recycle_base().unwrap_or(&side.base);
+    ScimError::new(
+        StatusCode::CONFLICT,
+        format!(
+            "{base}, where deleted users go (users.recycle_base), has an entry of this name already; nothing was changed. The \
+             directory's administrator can remove that entry or rename it."
+        ),
+    )
+}
+
+/// A deleted user keeps its name from another person.
+pub(super) fn deleted_other() -> ScimError {
+    ScimError::uniqueness(
+        "A deleted user whose entry was kept (users.on_delete) has this userName and is not known to be the same person, for its \
+         externalId is another one; nothing was changed. The directory's administrator can remove that entry or rename it, or take its \
+         externalId away if it is the same person after all.",
     )
 }
 

@@ -127,10 +127,11 @@ impl Service {
         Ok(found.entries.into_iter().map(|entry| entry.dn).collect())
     }
 
-    /// Takes an entry out of every group that names it, and says which those were. On an error it is in all of them still.
-    pub(super) async fn leave_groups(&self, mapping: &Mapping, dn: &Dn) -> Result<Vec<Dn>, ScimError> {
+    /// Takes an entry out of every group that names it, and says which those were. On an error it is in all of them still. Where
+    /// the directory takes out entries that it removes, that is needed only of one that stays.
+    pub(super) async fn leave_groups(&self, mapping: &Mapping, dn: &Dn, stays: bool) -> Result<Vec<Dn>, ScimError> {
         let leave = Members { remove: vec![dn.clone()], ..Members::default() };
-        let groups = if mapping.profile.linked_members { Vec::new() } else { self.groups_naming(mapping, dn).await? };
+        let groups = if mapping.profile.linked_members && !stays { Vec::new() } else { self.groups_naming(mapping, dn).await? };
         for (n, group) in groups.iter().enumerate() {
             if let Err(error) = self.change_group(mapping, group, &leave).await {
                 self.rejoin_groups(mapping, dn, groups.get(..n).unwrap_or_default()).await;

@@ -14,7 +14,9 @@ mod members;
 mod order;
 mod patch;
 mod protected;
+mod rails;
 mod replace;
+mod restore;
 mod update;
 
 use std::net::IpAddr;
@@ -27,6 +29,7 @@ pub use self::cursor::{CursorConfig, NoKey};
 pub use self::get::Got;
 use self::order::Orders;
 pub use self::protected::{Protected, ProtectedBy};
+pub use self::rails::{Act, Rail, RailState, Rails, RailsConfig};
 pub use self::replace::Omitted;
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -35,7 +38,7 @@ use crate::mapping::{Groups, Linked, Mapping, Names, ReadContext, ResourceMappin
 use crate::membership::{CacheConfig, Home, MembershipCache, Reading};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
 use crate::scim::{Budgets, Dialect, Json, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
-use crate::telemetry::FeedState;
+use crate::telemetry::{FeedState, Metrics};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -54,6 +57,8 @@ pub struct ServiceConfig {
     pub cursors: CursorConfig,
     /// What is never changed.
     pub protected: Protected,
+    /// How much a client may delete and disable.
+    pub rails: RailsConfig,
 }
 
 /// Who asks, and how.
@@ -167,6 +172,7 @@ pub struct Service {
     seal: Arc<CursorSeal>,
     budgets: Budgets,
     protected: Arc<Protected>,
+    rails: Arc<Rails>,
     /// Where writes are told, if they are.
     audit: Option<Arc<Audit>>,
 }
@@ -181,7 +187,7 @@ impl Service {
         mapping: watch::Receiver<Option<Arc<Mapping>>>,
         schemas: Arc<SchemaRegistry>,
         config: &ServiceConfig,
-        clock: Arc<dyn Clock>,
+        (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
     ) -> Result<Self, NoKey> {
         Ok(Self {
             directory,
@@ -189,7 +195,8 @@ impl Service {
             schemas,
             cache,
             orders: Arc::new(Orders::new()),
-            seal: Arc::new(CursorSeal::new(&config.cursors, clock)?),
+            seal: Arc::new(CursorSeal::new(&config.cursors, clock.clone())?),
+            rails: Arc::new(Rails::new(config.rails, clock, metrics)),
             budgets: config.budgets,
             protected: Arc::new(config.protected.clone()),
             audit: None,

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::members::Members;
+use super::rails::Act;
 use super::{Context, Projected, Served, Service, error};
 use crate::directory::{DirectoryError, Entry, Filter, Modification, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
-use crate::scim::patch::PatchRequest;
+use crate::scim::patch::{Operation, PatchRequest};
 use crate::scim::precondition::changed_meanwhile;
 use crate::scim::{Kind, Projection, ScimError};
 
 impl Service {
-    /// Applies the operations.
+    /// Applies the operations. One that enables a deleted user brings it back first.
     pub(super) async fn patch_resource(
         &self,
         cx: &mut Context,
@@ -22,26 +25,45 @@ impl Service {
         answer: Projected<'_>,
     ) -> Result<Option<Served>, ScimError> {
         let mapping = self.mapping().await?;
-        Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
+        let revived = kind == Kind::User && sets_active(patch, true) && self.revive_if_gone(&mapping, side, id).await?;
+        let done = self.patch_present(cx, (&mapping, side), id, patch, answer).await;
+        if revived && done.is_err() {
+            self.bury_again(side, id).await;
+        }
+        done
+    }
+
+    async fn patch_present(
+        &self,
+        cx: &mut Context,
+        (mapping, side): (&Mapping, &ResourceMapping),
+        id: &str,
+        patch: &PatchRequest,
+        answer: Projected<'_>,
+    ) -> Result<Option<Served>, ScimError> {
+        let kind = side.ty.kind;
+        Self::check_groups(mapping, kind)?;
         let nothing = Projection::Only(Vec::new());
         let projection = answer.projection().unwrap_or(&nothing);
         let repeats = || cx.derive_missing && patch.operations.iter().any(|one| side.may_be_made(&one.target.path));
         match side.plan(patch)? {
             Plan::Direct(_) if repeats() => {}
+            // Whether it disables an account that was active tells the entry alone.
+            Plan::Direct(_) if self.rails.watches(Act::DisableUser) && sets_active(patch, false) => {}
             Plan::Direct(changes) if !changes.is_empty() => {
-                let entry = self.patch_directly(cx, &mapping, side, id, &changes, &side.attributes(projection)).await?;
+                let entry = self.patch_directly(cx, mapping, side, id, &changes, &side.attributes(projection)).await?;
                 self.orders.changed();
-                let served = self.serve(cx, &mapping, side, (&entry, self.cache.reading()), projection).await?;
+                let served = self.serve(cx, mapping, side, (&entry, self.cache.reading()), projection).await?;
                 return Ok(answer.projection().map(|_| served));
             }
             Plan::Members { change, name } => {
                 let home = self.home(side, id, false).await?;
                 if name.is_none_or(|name| side.is_named(&home.dn, &name)) {
-                    let entry = self.patch_members(cx, &mapping, side, id, &change, answer.projection()).await?;
+                    let entry = self.patch_members(cx, mapping, side, id, &change, answer.projection()).await?;
                     self.orders.changed();
                     return match entry {
-                        Some(entry) => self.serve(cx, &mapping, side, (&entry, self.cache.reading()), projection).await.map(Some),
+                        Some(entry) => self.serve(cx, mapping, side, (&entry, self.cache.reading()), projection).await.map(Some),
                         None => Ok(None),
                     };
                 }
@@ -49,7 +71,7 @@ impl Service {
             Plan::Direct(_) | Plan::ReadModifyWrite => {}
         }
         let served = self
-            .update(cx, &mapping, side, id, projection, |old, dialect| {
+            .update(cx, mapping, side, id, projection, |old, dialect| {
                 let mut new = old.clone();
                 patch.apply(&mut new, &side.ty, dialect)?;
                 Ok(new)
@@ -152,6 +174,14 @@ impl Service {
             }
         }
     }
+}
+
+/// Whether the operations enable an account, or disable it.
+fn sets_active(patch: &PatchRequest, active: bool) -> bool {
+    let sets = |operation: &Operation| {
+        operation.target.path.is_core("active", None) && operation.value.as_ref().and_then(Value::as_bool) == Some(active)
+    };
+    patch.operations.iter().any(sets)
 }
 
 /// Matches an entry that does not have the values yet.

@@ -1,5 +1,7 @@
 //! PUT /Users/{id}, PUT /Groups/{id}.
 
+use serde_json::Value;
+
 use super::{Context, Served, Service};
 use crate::scim::{Kind, Projection, Resource, ScimError};
 
@@ -28,7 +30,9 @@ impl Service {
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
         side.check_user_name(&resource)?;
-        self.update(cx, &mapping, side, id, projection, |old, _| {
+        let enables = kind == Kind::User && resource.map().get("active").and_then(Value::as_bool) == Some(true);
+        let revived = enables && self.revive_if_gone(&mapping, side, id).await?;
+        let done = self.update(cx, &mapping, side, id, projection, |old, _| {
             let mut new = resource.clone();
             for path in side.ty.attributes() {
                 let stays = omitted == Omitted::Keep || (path.extension.is_none() && path.attribute.name == "active");
@@ -37,7 +41,11 @@ impl Service {
                 }
             }
             Ok(new)
-        })
-        .await
+        });
+        let done = done.await;
+        if revived && done.is_err() {
+            self.bury_again(side, id).await;
+        }
+        done
     }
 }

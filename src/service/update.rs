@@ -1,11 +1,12 @@
 //! Read, work out the difference, write it: for what the operations alone do not say. Guarded by the entry's change mark, so
 //! that a change made in between is not overwritten but taken into account.
 
+use super::rails::{Act, may_be_made};
 use super::{Context, Served, Service, error};
 use crate::directory::profile::PasswordForm;
 use crate::directory::{DirectoryError, Entry, Filter, ResultCode};
 use crate::mapping::{Change, Linked, Mapping, Names, ReadContext, ResourceMapping, Targets};
-use crate::scim::{Dialect, Kind, Projection, Resource, ScimError};
+use crate::scim::{Dialect, Kind, Projection, Resource, ScimError, ScimType};
 
 /// How often it starts over when others change the same entry.
 const ATTEMPTS: usize = 10;
@@ -21,7 +22,7 @@ impl Service {
         projection: &Projection,
         next: impl Fn(&Resource, &mut Dialect) -> Result<Resource, ScimError>,
     ) -> Result<Served, ScimError> {
-        let (mut adopting, mut password_set) = (false, None);
+        let (mut adopting, mut password_set, mut permit) = (false, None, None);
         for _ in 0..ATTEMPTS {
             let since = self.cache.reading();
             let entry = self.find(side, id, side.all_attributes()).await?;
@@ -59,7 +60,22 @@ impl Service {
             if let Some((name, identity)) = name.zip(side.by_id(id)) {
                 self.check_unique(side, Filter::all([name, identity.negated()])).await?;
             }
-            match self.apply(mapping, side, id, &entry, &change, projection).await? {
+            if permit.is_none() && disables(&old, &new) {
+                permit = self.rail(cx, mapping, Act::DisableUser).await?;
+            }
+            let applied = self.apply(mapping, side, id, &entry, &change, projection).await;
+            if applied.as_ref().map_or_else(may_be_made, Option::is_some)
+                && let Some(permit) = permit.take()
+            {
+                permit.made();
+            }
+            let applied = match applied {
+                Err(error) if error.scim_type == Some(ScimType::Uniqueness) => {
+                    Err(if self.is_name_of_deleted(side, &new).await { error::deleted_other() } else { error })
+                }
+                applied => applied,
+            };
+            match applied? {
                 Some(after) => {
                     self.orders.changed();
                     return self.serve(cx, mapping, side, (&after, self.cache.reading()), projection).await;
@@ -71,7 +87,7 @@ impl Service {
     }
 
     /// The entries that the resource refers to before and after.
-    async fn both_targets(
+    pub(super) async fn both_targets(
         &self,
         cx: &mut Context,
         mapping: &Mapping,
@@ -94,7 +110,7 @@ impl Service {
     }
 
     /// Carries a change out; `None` if the entry was changed meanwhile.
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         mapping: &Mapping,
         side: &ResourceMapping,
@@ -134,6 +150,12 @@ impl Service {
         self.follow_rename(mapping, &entry.dn, &dn).await?;
         self.find(side, id, read_back).await.map(Some)
     }
+}
+
+/// Whether a change of a resource disables an account.
+fn disables(old: &Resource, new: &Resource) -> bool {
+    let active = |resource: &Resource| resource.map().get("active").and_then(serde_json::Value::as_bool).unwrap_or(true);
+    active(old) && !active(new)
 }
 
 /// Whether the refusal means that the entry, or one it refers to, is no longer as it was read.

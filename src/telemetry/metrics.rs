@@ -44,6 +44,12 @@ struct RefusalLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RailLabels {
+    client: Arc<str>,
+    act: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct IssuerLabels {
     issuer: Arc<str>,
     about: &'static str,
@@ -194,6 +200,8 @@ pub struct Metrics {
     audit_lines: Counter,
     audit_failures: Counter,
     audit_waiting: Gauge,
+    rail_refusals: Family<RailLabels, Counter>,
+    rail_reached: Family<RailLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -221,6 +229,8 @@ impl Default for Metrics {
             audit_lines: Counter::default(),
             audit_failures: Counter::default(),
             audit_waiting: Gauge::default(),
+            rail_refusals: Family::default(),
+            rail_reached: Family::default(),
         };
         let registry = &mut metrics.registry;
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -258,6 +268,8 @@ impl Default for Metrics {
         registry.register("audit_lines", "Lines written to the audit", metrics.audit_lines.clone());
         registry.register("audit_failures", "Times the audit could not be written", metrics.audit_failures.clone());
         registry.register("audit_lines_waiting", "Lines that could not be written yet", metrics.audit_waiting.clone());
+        registry.register("rail_refusals", "Deletions and deactivations beyond what is allowed", metrics.rail_refusals.clone());
+        registry.register("rail_reached", "1: no more of them are let through", metrics.rail_reached.clone());
         metrics
     }
 }
@@ -307,6 +319,16 @@ impl Metrics {
     #[must_use]
     pub fn cache(&self) -> CacheMetrics {
         self.cache.clone()
+    }
+
+    /// Counts a deletion or deactivation that was refused.
+    pub fn rail_refused(&self, client: &Arc<str>, act: &'static str) {
+        self.rail_refusals.get_or_create(&RailLabels { client: client.clone(), act }).inc();
+    }
+
+    /// Notes whether a client may delete or disable no more.
+    pub fn rail_reached(&self, client: &Arc<str>, act: &'static str, reached: bool) {
+        self.rail_reached.get_or_create(&RailLabels { client: client.clone(), act }).set(i64::from(reached));
     }
 
     /// Counts lines of the audit.

@@ -20,7 +20,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
     ("http", &["scim", "service", "auth", "limit", "telemetry"]),
-    ("admin", &["http", "telemetry"]),
+    ("admin", &["http", "service", "telemetry"]),
     ("lifecycle", &[]),
     (
         "config",

@@ -150,7 +150,8 @@ async fn candidates(
             (true, _, _) | (false, None, None) => candidate,
         }
     };
-    Ok(found.entries.into_iter().map(candidate).collect())
+    // Who was deleted through SCIM is managed as well, and comes back by itself.
+    Ok(found.entries.into_iter().filter(|entry| !side.is_deleted(entry)).map(candidate).collect())
 }
 
 fn tell(plan: &Plan, has_list: bool, all: bool) -> String {

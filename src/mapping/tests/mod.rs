@@ -166,6 +166,7 @@ pub(super) fn config() -> MappingConfig {
         mark: None,
         active: ActiveRule::Auto,
         passwords: Passwords::Off,
+        on_delete: OnDelete::Delete,
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Directory {
     administrator: String,
     administrator_password: String,
     keeper: Keeper,
+    /// Branches beside those of users and groups.
+    others: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl From<Slapd> for Directory {
             site: Site::from(&slapd.url()),
             administrator: ROOT.to_owned(),
             administrator_password: ROOT_PASSWORD.to_owned(),
+            others: Vec::new(),
             keeper: Keeper::Slapd(slapd),
         }
     }
@@ -101,7 +104,7 @@ impl Directory {
             vendor @ (Vendor::Ds389 | Vendor::ActiveDirectory) => {
                 let server = Server::start(vendor, members);
                 let (site, administrator, administrator_password) = server.access(vendor);
-                Self { site, administrator, administrator_password, keeper: Keeper::Server(server) }
+                Self { site, administrator, administrator_password, keeper: Keeper::Server(server), others: Vec::new() }
             }
         }
     }
@@ -112,13 +115,26 @@ impl Directory {
         let label: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
         (site.people, site.groups) = (format!("ou={label},{PEOPLE}"), format!("ou={label},{GROUPS}"));
         site.domain = Domain::own(&label);
-        let directory = Self { site, administrator, administrator_password, keeper: Keeper::Server(server) };
+        let directory = Self { site, administrator, administrator_password, keeper: Keeper::Server(server), others: Vec::new() };
         let mut ldap = directory.administrator().await;
         for branch in [&directory.site.people, &directory.site.groups] {
             directory.add(&mut ldap, branch, &[("objectClass", "organizationalUnit")]).await;
         }
         ldap.unbind().await.unwrap();
         directory
+    }
+
+    /// One more branch, outside that of the users, in which the gateway may make them too.
+    pub(crate) async fn add_branch(&mut self, name: &str) -> String {
+        let branch = match &self.keeper {
+            Keeper::Slapd(_) => format!("ou={name},{GROUPS}"),
+            Keeper::Server(_) => format!("ou={name}-{}", self.site.people.trim_start_matches("ou=")),
+        };
+        let mut ldap = self.administrator().await;
+        self.add(&mut ldap, &branch, &[("objectClass", "organizationalUnit")]).await;
+        ldap.unbind().await.unwrap();
+        self.others.push(branch.clone());
+        branch
     }
 
     pub(crate) fn vendor(&self) -> Vendor {
@@ -397,7 +413,7 @@ impl Drop for Directory {
 impl Directory {
     async fn remove_branches(&self) {
         let mut ldap = self.administrator().await;
-        for branch in [&self.site.groups, &self.site.people] {
+        for branch in self.others.iter().chain([&self.site.groups, &self.site.people]) {
             let found = ldap.search(branch, Scope::Subtree, "(objectClass=*)", ["1.1"]).await.unwrap().0;
             let mut names: Vec<String> = found.into_iter().map(|found| SearchEntry::construct(found).dn).collect();
             // What is below comes first, and a name is longer than that of the entry above.

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -167,6 +168,13 @@ impl Gateway {
     /// Status and body of a page for the administrator.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         Client::new(&self.admin, "", None, Tls::default()).page(path).await
+    }
+
+    /// Status and JSON of a request to the administrator's listener, with a key or without.
+    pub(crate) async fn administrate(&self, method: Method, path: &str, key: &str) -> (u16, Value) {
+        let request = Client::new(&self.admin, key, None, Tls::default()).request(method, path);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
     }
 
     /// Whether the metrics have this line.
