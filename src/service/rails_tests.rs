@@ -79,7 +79,7 @@ async fn a_release_begins_anew_and_tells_whom_it_released() {
     assert_eq!(rails.release(None, None), [("ping".into(), Act::DeleteUser)]);
     assert_eq!(rails.release(None, None), []);
     assert_eq!(made(&rails, "ping", 3, 0).await, 2);
-    let text = rails.metrics.text();
+    let text = rails.metrics.text(crate::telemetry::Exposition::OpenMetrics);
     assert!(text.contains("scimgate_rail_reached{client=\"ping\",act=\"delete-user\"} 1"), "{text}");
     assert!(text.contains("scimgate_rail_refusals_total{client=\"ping\",act=\"delete-user\"} 2"), "{text}");
 }

@@ -9,8 +9,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use scimgate::directory::{Capabilities, Definitions, Dn, Entry, Subschema, Vendor};
 use scimgate::mapping::{
-    ActiveRule, ContainerConfig, Groups, Linked, MapFiles, Mapping, MappingConfig, Name, Names, Passwords, ReadContext, Targets,
-    UserNameRule,
+    ActiveRule, ContainerConfig, Groups, Linked, MapFiles, Mapping, MappingConfig, Name, Names, OnDelete, Passwords, ReadContext,
+    Targets, UserNameRule,
 };
 use scimgate::scim::{
     Budgets, Dialect, Json, Kind, ListQuery, PatchRequest, Projection, Resource, Resources, SchemaRegistry, list_response,
@@ -82,6 +82,7 @@ fn main_mapping() -> Mapping {
         mark: None,
         active: ActiveRule::Auto,
         passwords: Passwords::Off,
+        on_delete: OnDelete::Delete,
     };
     Mapping::compile(&config, &SchemaRegistry::builtin(), &maps, &capabilities).unwrap_or_else(|error| panic!("{error}")).mapping
 }
