@@ -11,14 +11,24 @@ use crate::telemetry;
 
 pub(super) fn run(path: &Path) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::from(1) };
-    telemetry::init(config.log);
+    let traces = match telemetry::init(config.log, config.traces.as_ref()) {
+        Ok(traces) => traces,
+        Err(error) => {
+            complain(&format!("{error}\n"));
+            return ExitCode::from(1);
+        }
+    };
     for file in &config.secret_files {
         if let Some(mode) = file.exposed() {
             let (path, key) = (file.path.display(), &file.key);
             tracing::warn!("{path} ({key}) can be read by everybody on this machine: its mode is {mode:o}; chmod 640 mends it");
         }
     }
-    match block_on(serve(config)) {
+    let served = block_on(serve(config));
+    if let Some(traces) = traces {
+        traces.close();
+    }
+    match served {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             complain(&format!("{error}\n"));

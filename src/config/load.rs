@@ -21,6 +21,7 @@ use super::node::{self, Value};
 use super::oauth::oauth;
 use super::provisioning::{adoption, on_delete, protected, provisioning, rails};
 use super::reader::{Environment, Report, Section};
+use super::traces::traces;
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::AdminConfig;
 use crate::auth::{ApiKeyConfig, AuthConfig, OAuthConfig, Scope, Scopes, is_client_name};
@@ -84,6 +85,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment), protected, rails };
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
+    let traces = traces(root.section("traces"), environment);
     let folder = folder(root.section("data"));
     let (users, UserRules { mark, active, passwords, on_delete }) = user_side?;
     let (groups, GroupRules { sync: groups_sync, nested: groups_nested, member_of, placeholder }) = groups?;
@@ -117,6 +119,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         service,
         audit,
         log,
+        traces,
         secret_files: Vec::new(),
     })
 }

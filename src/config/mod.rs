@@ -11,6 +11,7 @@ mod oauth;
 mod provisioning;
 mod quantity;
 mod reader;
+mod traces;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +28,7 @@ use crate::ldap::LdapConfig;
 use crate::limit::LimitConfig;
 use crate::mapping::MappingConfig;
 use crate::service::ServiceConfig;
-use crate::telemetry::LogConfig;
+use crate::telemetry::{LogConfig, TracesConfig};
 
 /// Everything that can be configured, valid.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ pub struct Config {
     pub audit: Option<AuditConfig>,
     /// `[log]`
     pub log: LogConfig,
+    /// `[traces]`; `None`: nothing is traced.
+    pub traces: Option<TracesConfig>,
     /// The files whose readers know a secret.
     pub secret_files: Vec<SecretFile>,
 }

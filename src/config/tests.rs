@@ -294,3 +294,24 @@ fn clients_that_ask_people_are_checked_with_what_they_need() {
         assert!(found.contains("redirect_uris: this must be the whole URL"), "{uri}: {found}");
     }
 }
+
+#[test]
+fn traces_go_where_an_endpoint_says_and_credentials_stay_off_the_network() {
+    let with = |lines: &str| format!("{}[traces]\n{lines}\n", minimal());
+    assert!(read(&minimal()).unwrap().traces.is_none() && read(&with("")).unwrap().traces.is_none());
+    let endpoint = |url: &str| read(&with(&format!("endpoint = \"{url}\""))).unwrap().traces.unwrap().endpoint.to_string();
+    assert_eq!(endpoint("http://127.0.0.1:4318"), "http://127.0.0.1:4318/v1/traces");
+    assert_eq!(endpoint("https://collector.example.com/otlp/traces"), "https://collector.example.com/otlp/traces");
+    for url in ["127.0.0.1:4318", "grpc://collector:4317", "http://user:secret@collector:4318"] {
+        let mistakes = mistakes(&with(&format!("endpoint = \"{url}\"")));
+        assert!(mistakes.contains("traces.endpoint") && mistakes.contains("OTLP over HTTP"), "{mistakes}");
+    }
+    let secret = "authorization = \"Bearer x\"\n";
+    let clear = mistakes(&with(&format!("{secret}endpoint = \"http://collector:4318\"")));
+    assert!(clear.contains("traces.endpoint") && clear.contains("unprotected"), "{clear}");
+    for url in ["http://localhost:4318", "http://[::1]:4318", "https://collector:4318"] {
+        assert!(read(&with(&format!("{secret}endpoint = \"{url}\""))).is_ok(), "{url}");
+    }
+    assert!(mistakes(&with(secret)).contains("say where traces go"));
+    assert!(mistakes(&with("one_in = -1")).contains("traces.one_in"));
+}

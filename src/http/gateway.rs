@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, Request};
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::compression::{self, Accepted};
@@ -22,7 +23,7 @@ use crate::limit::RateLimiter;
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
 use crate::scim::{Dialect, ScimError, Tolerance};
 use crate::service::{Context, Service};
-use crate::telemetry::{Limit, Metrics, Refusal};
+use crate::telemetry::{Limit, Metrics, Refusal, RequestSpan};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The client's name while nobody has signed in.
@@ -134,20 +135,25 @@ impl Gateway {
             Ok(Call::OAuth(_)) => Accepted::Identity,
             Ok(_) | Err(_) => Accepted::from_headers(request.headers()),
         };
-        let (client, answer) = match call {
-            Err(NoCall::NotFound(error)) => (self.nobody.clone(), response::error(&error)),
-            Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
-            // Nothing is done whose answer could not be read.
-            Ok(_) if accepted == Accepted::Nothing => (self.nobody.clone(), response::not_acceptable()),
-            Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request, &peer).await,
-            Ok(call) => self.clone().admit(call, request, &peer, &request_id).await,
+        let span = RequestSpan::begin(method, route, &request_id, request.headers());
+        let answering = async {
+            match call {
+                Err(NoCall::NotFound(error)) => (self.nobody.clone(), response::error(&error)),
+                Err(NoCall::Method(allow)) => (self.nobody.clone(), response::method_not_allowed(allow)),
+                // Nothing is done whose answer could not be read.
+                Ok(_) if accepted == Accepted::Nothing => (self.nobody.clone(), response::not_acceptable()),
+                Ok(Call::OAuth(endpoint)) => self.authorization(endpoint, request, &peer).await,
+                Ok(call) => self.clone().admit(call, request, &peer, &request_id).await,
+            }
         };
+        let (client, answer) = answering.instrument(span.span()).await;
         let mut answer = compression::compress(answer, accepted).await;
         response::set(&mut answer, REQUEST_ID, &request_id);
         let over_tls = peer.secure || self.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
         response::harden(&mut answer, over_tls);
         let (status, took) = (answer.status().as_u16(), started.elapsed());
         self.metrics.request(route, method, &client, status, took);
+        let trace_id = span.answered(&client, status);
         tracing::info!(
             request_id = &*request_id,
             client = &*client,
@@ -156,6 +162,7 @@ impl Gateway {
             method,
             route,
             status,
+            trace_id,
             ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
@@ -309,7 +316,9 @@ impl Gateway {
         let running = self.clone().call(admitted);
         let done = if is_write {
             // A change of several steps is carried to its end, whether or not the client is still there.
-            tokio::time::timeout_at(deadline, self.writes.spawn(running)).await.map(|joined| joined.unwrap_or_else(|_| failed()))
+            tokio::time::timeout_at(deadline, self.writes.spawn(running.in_current_span()))
+                .await
+                .map(|joined| joined.unwrap_or_else(|_| failed()))
         } else {
             tokio::time::timeout_at(deadline, running).await
         };

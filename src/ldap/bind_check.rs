@@ -8,6 +8,7 @@ use super::operation::too_late;
 use super::sign_in::{PASSWORD_POLICY, is_passing, must_be_changed};
 use super::{connect, convert};
 use crate::directory::{DirectoryError, Dn, ResultCode, Source};
+use crate::telemetry::OperationSpan;
 
 /// The operation, as it is counted.
 const BIND: &str = "bind";
@@ -20,8 +21,10 @@ impl LdapDirectory {
             return Ok(false);
         }
         let deadline = Instant::now() + self.timeout;
+        let span = OperationSpan::begin(BIND);
         let way = self.pool.way(Source::Provider, deadline).await.inspect_err(|error| self.metrics.unsent(BIND, error.name()))?;
         let sent = Instant::now();
+        span.sent(way.server.url(), 1);
         let asked = timeout_at(deadline, self.ask(way.server.url(), dn, password)).await;
         let outcome = asked.unwrap_or_else(|_| Err(too_late()));
         let result = match &outcome {
@@ -29,6 +32,7 @@ impl LdapDirectory {
             Ok(false) => ResultCode::InvalidCredentials.name(),
             Err(error) => error.name(),
         };
+        span.ended(result, outcome.is_err());
         way.server.metrics.operation(BIND, result, sent.elapsed());
         outcome
     }

@@ -10,7 +10,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::budget::{Took, Went};
 use super::client::LdapDirectory;
 use super::convert::Rest;
+<<<<<<< HEAD
 use crate::directory::{DirectoryError, ResultCode, Source};
+=======
+use crate::directory::{DirectoryError, ResultCode, SearchResult, Source};
+use crate::telemetry::OperationSpan;
+>>>>>>> 0a16af0 (Traces by OTLP: a span for each request, one below it for each LDAP operation)
 
 /// An operation that takes longer makes us ask whether the server is still there.
 const LONG: Duration = Duration::from_millis(500);
@@ -92,18 +97,22 @@ impl LdapDirectory {
     ) -> Result<(T, Source), DirectoryError> {
         let deadline = Instant::now() + self.timeout;
         let _writing = (operation != Operation::Search && self.pool.has_other_servers()).then(|| self.pool.writing());
-        let mut lost = 0;
+        let span = OperationSpan::begin(operation.name());
+        let (mut lost, mut attempts) = (0, 0);
         loop {
             let way = match self.pool.way(source, deadline).await {
                 Ok(way) => way,
                 Err(error) => {
                     self.metrics.unsent(operation.name(), error.name());
+                    span.ended(error.name(), true);
                     return Err(error);
                 }
             };
             let mut ldap = way.link.handle();
             ldap.with_timeout(deadline.saturating_duration_since(Instant::now()));
             let sent = Instant::now();
+            attempts += 1;
+            span.sent(way.server.url(), attempts);
             let outcome = {
                 let running = timeout_at(deadline + SLACK, run(&mut ldap, deadline));
                 tokio::pin!(running);
@@ -152,6 +161,7 @@ impl LdapDirectory {
                 }
             };
             if !again || Instant::now() >= deadline {
+                span.ended(result, matches!(&outcome, Err(error) if error.code().is_none_or(means_overload)));
                 return outcome.map(|done| (done, way.source));
             }
             // What a replica could not answer, the provider can.

@@ -1,4 +1,4 @@
-//! Log lines on standard error.
+//! Log lines on standard error, and where spans go.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -7,10 +7,14 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
-use super::{LogConfig, LogFormat};
+use super::{LogConfig, LogFormat, Traces, TracesConfig};
 
-/// Starts logging for the whole process. A second call changes nothing.
-pub fn init(config: LogConfig) {
+/// Starts logging, and traces where they are wanted, for the whole process. A second call changes nothing.
+///
+/// # Errors
+/// One line that says which key of `[traces]` is wrong.
+pub fn init(config: LogConfig, traces: Option<&TracesConfig>) -> Result<Option<Traces>, String> {
+    let traces = traces.map(Traces::start).transpose()?;
     let json = match config.format {
         LogFormat::Auto => !stderr().is_terminal(),
         LogFormat::Text => false,
@@ -23,5 +27,7 @@ pub fn init(config: LogConfig) {
     } else {
         fmt::layer().compact().with_ansi(stderr().is_terminal()).with_writer(stderr).boxed()
     };
-    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+    let exporting = traces.as_ref().map(Traces::layer);
+    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).with(exporting).try_init();
+    Ok(traces)
 }

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::cache::CacheMetrics;
 use super::directory::DirectoryMetrics;
+use super::traces::TraceMetrics;
 
 /// Seconds; from a lookup on one machine to what a client would call an outage.
 pub(super) const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -265,6 +266,7 @@ impl Default for Metrics {
             "When the last of a client's keys or certificates ends, in seconds since 1970",
             metrics.credential_expiry.clone(),
         );
+        TraceMetrics::register(registry);
         registry.register("audit_lines", "Lines written to the audit", metrics.audit_lines.clone());
         registry.register("audit_failures", "Times the audit could not be written", metrics.audit_failures.clone());
         registry.register("audit_lines_waiting", "Lines that could not be written yet", metrics.audit_waiting.clone());

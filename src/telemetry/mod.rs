@@ -1,4 +1,4 @@
-//! Logs and metrics. Neither ever holds a credential or the value of an attribute.
+//! Logs, metrics and traces. None of them ever holds a credential or the value of an attribute.
 
 mod cache;
 mod config;
@@ -7,9 +7,11 @@ mod logging;
 mod metrics;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use cache::{CacheMetrics, FeedState, Remembered};
 pub use config::{LogConfig, LogFormat};
 pub use directory::{DirectoryMetrics, ServerMetrics};
 pub use logging::init;
 pub use metrics::{CountGuard, Exposition, Limit, Metrics, OwnCertificate, Refusal};
+pub use traces::{OperationSpan, RequestSpan, TraceMetrics, Traces, TracesConfig};

@@ -51,4 +51,5 @@ mod servers;
 mod service;
 mod strictness;
 mod tls;
+mod traces;
 mod users;

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod client;
+mod collector;
 pub(crate) mod consent;
 mod directory;
 mod gateway;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 pub(crate) use certificate::make as make_certificate;
 pub(crate) use client::{Answer, Client, Tls, patch_body};
+pub(crate) use collector::Collector;
 pub(crate) use directory::{Directory, Entry, USER_PASSWORD};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
 pub(crate) use issuer::{Health, Issuer, SigningKey};
