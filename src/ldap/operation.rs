@@ -10,12 +10,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::budget::{Took, Went};
 use super::client::LdapDirectory;
 use super::convert::Rest;
-<<<<<<< HEAD
 use crate::directory::{DirectoryError, ResultCode, Source};
-=======
-use crate::directory::{DirectoryError, ResultCode, SearchResult, Source};
 use crate::telemetry::OperationSpan;
->>>>>>> 0a16af0 (Traces by OTLP: a span for each request, one below it for each LDAP operation)
 
 /// An operation that takes longer makes us ask whether the server is still there.
 const LONG: Duration = Duration::from_millis(500);
