@@ -46,6 +46,15 @@ impl Config {
         Self::read(path, &text, &Environment::new(std::env::vars()))
     }
 
+    /// `admin.listen` alone, and its default where that cannot be told: a server that runs may have read the file before it was
+    /// spoiled.
+    pub fn admin_listen(path: &Path) -> SocketAddr {
+        let environment = Environment::new(std::env::vars());
+        let mut table = std::fs::read_to_string(path).ok().and_then(|text| node::parse(&text).ok()).unwrap_or_default();
+        node::overlay(&mut table, environment.variables());
+        admin(Section::root(table, &Report::new(path, None)).section("admin")).listen
+    }
+
     fn read(path: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigError> {
         let report = Report::new(path, environment.get("CREDENTIALS_DIRECTORY"));
         let mut table = node::parse(text).map_err(|(place, what)| {

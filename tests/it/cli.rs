@@ -66,6 +66,14 @@ async fn health_asks_the_running_server() {
     let (status, text, trouble) = health(&[]);
     assert!(status == 0 && text.starts_with("ok\n"), "{status} {text} {trouble}");
 
+    // A file that was spoiled since does not make the server ill.
+    let good = std::fs::read_to_string(&file).unwrap();
+    for spoiled in [good.replace("[users]", "[users]\ncolour = \"red\""), "not TOML".to_owned()] {
+        std::fs::write(&file, spoiled).unwrap();
+        assert_eq!(health(&[]).0, 0);
+    }
+    std::fs::write(&file, good).unwrap();
+
     slapd.kill();
     let (status, _, trouble) = health(&[]);
     assert!(status == 1 && trouble.contains("/readyz (admin.listen): 503"), "{status} {trouble}");
