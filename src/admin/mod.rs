@@ -24,18 +24,18 @@ use tokio_util::task::TaskTracker;
 pub use client::{ask, reachable};
 pub use config::AdminConfig;
 
-use crate::http::Gateway;
+use crate::http::Serving;
 use crate::telemetry::{Exposition, Metrics};
 
 /// What the pages show.
 #[derive(Debug, Clone)]
 pub struct AdminState {
     /// Asked whether the directory answers.
-    pub gateway: Arc<Gateway>,
+    pub serving: Arc<Serving>,
     /// Printed on `/metrics`.
     pub metrics: Arc<Metrics>,
     /// Not ready any more once this is cancelled.
-    pub closing: CancellationToken,
+    pub leaving: CancellationToken,
 }
 
 /// A bound socket that does not accept yet.
@@ -43,12 +43,18 @@ pub struct AdminState {
 pub struct AdminListener(TcpListener);
 
 impl AdminListener {
-    /// Binds.
+    /// Takes a socket that is open already, or binds.
     ///
     /// # Errors
     /// The address is taken or not ours.
-    pub async fn bind(config: &AdminConfig) -> io::Result<Self> {
-        TcpListener::bind(config.listen).await.map(Self)
+    pub async fn bind(config: &AdminConfig, open: Option<std::net::TcpListener>) -> io::Result<Self> {
+        match open {
+            Some(socket) => {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket).map(Self)
+            }
+            None => TcpListener::bind(config.listen).await.map(Self),
+        }
     }
 
     /// The address it is bound to.
@@ -98,15 +104,18 @@ async fn answer(request: &Request<Incoming>, address: IpAddr, state: &AdminState
     }
     match request.uri().path() {
         "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" if state.closing.is_cancelled() => text(StatusCode::SERVICE_UNAVAILABLE, "closing\n".to_owned()),
-        "/readyz" => match state.gateway.service().health().await {
-            Ok(()) => text(StatusCode::OK, format!("ok\nchange feed: {}\n", state.gateway.service().feed_state())),
-            Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
-        },
+        "/readyz" if state.leaving.is_cancelled() => text(StatusCode::SERVICE_UNAVAILABLE, "closing\n".to_owned()),
+        "/readyz" => {
+            let gateway = state.serving.gateway();
+            match gateway.service().health().await {
+                Ok(()) => text(StatusCode::OK, format!("ok\nchange feed: {}\n", gateway.service().feed_state())),
+                Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
+            }
+        }
         "/rails" => rails::answer(request, address, state).await,
         "/metrics" => {
             // What is over by now is released.
-            state.gateway.service().rails();
+            state.serving.gateway().service().rails();
             let exposition = Exposition::accepted(request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()));
             let mut answer = text(StatusCode::OK, state.metrics.text(exposition));
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition.media_type()));

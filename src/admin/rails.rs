@@ -14,7 +14,8 @@ use crate::service::{Act, RailState};
 
 /// `GET /rails` and `POST /rails/release`, the latter for `client=NAME` and `act=ACT` of the query, or for all.
 pub(super) async fn answer<B>(request: &Request<B>, address: IpAddr, state: &AdminState) -> Response<Full<Bytes>> {
-    let by = match state.gateway.administrator(request.headers(), address).await {
+    let gateway = state.serving.gateway();
+    let by = match gateway.administrator(request.headers(), address).await {
         Ok(by) => by,
         Err(NotAdministrator::Unknown) => {
             let what = "send a key with the scope admin: Authorization: Bearer KEY\n";
@@ -29,7 +30,7 @@ pub(super) async fn answer<B>(request: &Request<B>, address: IpAddr, state: &Adm
             return text(StatusCode::TOO_MANY_REQUESTS, "too many wrong keys: try again in a minute\n".to_owned());
         }
     };
-    let service = state.gateway.service();
+    let service = gateway.service();
     if request.method() != Method::POST {
         let rails: Vec<Value> = service.rails().iter().map(shown).collect();
         return json_of(&json!({ "rails": rails }));

@@ -90,8 +90,9 @@ async fn door() -> Door {
         clients: vec![client],
     };
     let clock = Arc::new(SystemClock);
-    let server =
-        Arc::new(AuthorizationServer::new(config, "https://scim.example.com/scim/v2".to_owned(), None, clock.clone()).unwrap());
+    let server = Arc::new(
+        AuthorizationServer::new(config, "https://scim.example.com/scim/v2".to_owned(), None, clock.clone(), None).unwrap(),
+    );
     let form = format!("grant_type=client_credentials&client_id=ping&client_secret={KEY}");
     let request = TokenRequest::parse(&HeaderMap::new(), form.as_bytes()).unwrap();
     let granted = server.grant(&request, None).await.unwrap().to_body();

@@ -1,13 +1,19 @@
 //! `scimgate serve`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::{block_on, complain, load};
 use crate::app::App;
-use crate::config::Config;
-use crate::lifecycle::{self, Signals};
+use crate::config::{Config, Watched};
+use crate::lifecycle::{self, Asked, Signals, Sockets};
 use crate::telemetry;
+
+/// How often the configuration's files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn run(path: &Path) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::from(1) };
@@ -18,13 +24,8 @@ pub(super) fn run(path: &Path) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    for file in &config.secret_files {
-        if let Some(mode) = file.exposed() {
-            let (path, key) = (file.path.display(), &file.key);
-            tracing::warn!("{path} ({key}) can be read by everybody on this machine: its mode is {mode:o}; chmod 640 mends it");
-        }
-    }
-    let served = block_on(serve(config));
+    warn_of_exposed_secrets(&config);
+    let served = block_on(serve(path, config));
     if let Some(traces) = traces {
         traces.close();
     }
@@ -41,13 +42,79 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+fn warn_of_exposed_secrets(config: &Config) {
+    for file in &config.secret_files {
+        if let Some(mode) = file.exposed() {
+            let (path, key) = (file.path.display(), &file.key);
+            tracing::warn!("{path} ({key}) can be read by everybody on this machine: its mode is {mode:o}; chmod 640 mends it");
+        }
+    }
+}
+
+async fn serve(path: &Path, config: Config) -> Result<(), String> {
     let mut signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
-    let app = App::start(config).await.map_err(|error| error.to_string())?;
+    let mut watch_files = config.server.watch_files;
+    let mut watched = Watched::new(path, &config);
+    let sockets = Sockets::passed().map_err(|error| format!("LISTEN_FDS: {error}"))?;
+    let mut app = App::start(config, sockets).await.map_err(|error| error.to_string())?;
     lifecycle::ready();
-    signals.next().await;
+    tokio::spawn(lifecycle::watchdog());
+    loop {
+        let why = tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => break,
+                Asked::Reload => "SIGHUP",
+            },
+            () = changed(&mut watched), if watch_files => "a file was changed",
+        };
+        tracing::info!("reading the configuration again: {why}");
+        lifecycle::reloading();
+        tokio::select! {
+            reloaded = reload(path, &mut app) => match reloaded {
+                Ok(now) => (watched, watch_files) = now,
+                Err(mistakes) => {
+                    app.reloaded(false);
+                    for mistake in mistakes {
+                        tracing::error!("not reloaded, and nothing has changed: {mistake}");
+                    }
+                    lifecycle::status("the configuration that is there was refused; see the log");
+                    watched.seen();
+                }
+            },
+            () = signals.end() => break,
+        }
+        lifecycle::ready();
+    }
     tracing::info!("closing: requests in flight are finished first");
     lifecycle::stopping();
-    app.stop(signals.next()).await;
+    app.stop(signals.end()).await;
     Ok(())
+}
+
+/// Waits until a file is another one.
+async fn changed(watched: &mut Watched) {
+    loop {
+        sleep(LOOK).await;
+        if watched.changed() {
+            return;
+        }
+    }
+}
+
+/// Serves by what the file says now; says which files are to be watched from now on, or what is wrong.
+async fn reload(path: &Path, app: &mut App) -> Result<(Watched, bool), Vec<String>> {
+    let file: PathBuf = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let config = Config::load(&file).map_err(|error| error.0)?;
+        let watched = Watched::new(&file, &config);
+        Ok::<_, Vec<String>>((config, watched))
+    });
+    let (config, watched) = read.await.map_err(|error| vec![error.to_string()])??;
+    warn_of_exposed_secrets(&config);
+    let watch_files = config.server.watch_files;
+    app.reload(config).await.map_err(|error| vec![error.to_string()])?;
+    app.reloaded(true);
+    tracing::info!("reloaded");
+    lifecycle::status("serving");
+    Ok((watched, watch_files))
 }

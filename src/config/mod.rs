@@ -12,7 +12,9 @@ mod provisioning;
 mod quantity;
 mod reader;
 mod traces;
+mod watch;
 
+pub use self::watch::Watched;
 use std::collections::HashMap;
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;

@@ -251,6 +251,12 @@ impl<'a> Section<'a> {
             .unwrap_or(default)
     }
 
+    /// A time that may be none at all.
+    pub(super) fn pause(&mut self, key: &'static str) -> Duration {
+        let mistake = || "this must be a time such as \"5s\", or \"0s\"".to_owned();
+        self.parsed(key, |text| quantity::duration(text).ok_or_else(mistake)).unwrap_or_default()
+    }
+
     pub(super) fn size(&mut self, key: &'static str, default: usize) -> usize {
         if let Some(Node { value: Value::Integer(_), .. }) = self.table.get(key) {
             return self.number(key, default, 1);

@@ -30,8 +30,12 @@ pub struct HttpConfig {
     pub proxies: Proxies,
     /// What their connections begin with.
     pub proxy_protocol: ProxyProtocol,
-    /// How long requests in flight may take to end after SIGTERM.
+    /// How long new requests are still taken after SIGTERM, while whoever sends them learns that they are to go elsewhere.
+    pub linger: Duration,
+    /// How long requests in flight may take to end after that.
     pub drain: Duration,
+    /// Whether a change of the files of the configuration is reason to read it again.
+    pub watch_files: bool,
     /// How old an answer may be that is given once more while the directory is away; `None`: none is.
     pub stale: Option<Duration>,
 }

@@ -3,17 +3,20 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Gateway;
+use super::Serving;
 use super::gateway::Peer;
 
 /// The largest head of a request, in bytes: a long filter fits many times.
@@ -23,8 +26,12 @@ const MAX_STREAMS: u32 = 128;
 /// How often, and how long, a silent HTTP/2 peer is asked for a sign of life.
 const PING: Duration = Duration::from_secs(30);
 
-/// Serves a connection. After `closing`, requests already begun are answered and no further ones are taken.
-pub(super) async fn serve<S>(stream: S, gateway: Arc<Gateway>, peer: Peer, header_timeout: Duration, closing: CancellationToken)
+/// How long an idle HTTP/1.1 connection stays open when we close: a request may be on its way by it, and the answer will say that it
+/// is the last.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
+
+/// Serves a connection. After `closing`, requests already begun or on their way are answered and no further ones are taken.
+pub(super) async fn serve<S>(stream: S, serving: Arc<Serving>, peer: Peer, header_timeout: Duration, closing: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -38,16 +45,34 @@ where
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     let address = peer.address;
+    let last = closing.clone();
+    let multiplexed = Arc::new(AtomicBool::new(false));
+    let is_multiplexed = multiplexed.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (gateway, peer) = (gateway.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(gateway.handle(request, peer).await) }
+        let (gateway, peer, last, multiplexed) = (serving.gateway(), peer.clone(), last.clone(), multiplexed.clone());
+        async move {
+            let http1 = request.version() <= Version::HTTP_11;
+            multiplexed.store(!http1, Ordering::Relaxed);
+            let mut answer = gateway.handle(request, peer).await;
+            if http1 && last.is_cancelled() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        // HTTP/2 has a way to say it, which loses no request (RFC 9113 section 6.8).
         () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            let wait = if is_multiplexed.load(Ordering::Relaxed) { Duration::ZERO } else { LAST_REQUEST };
+            match timeout(wait, connection.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

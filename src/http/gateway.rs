@@ -58,7 +58,7 @@ pub struct Gateway {
     pub(super) metrics: Arc<Metrics>,
     pub(super) authenticator: Authenticator,
     pub(super) authorization_server: Option<Arc<AuthorizationServer>>,
-    pub(super) limiter: RateLimiter,
+    pub(super) limiter: Arc<RateLimiter>,
     clients: HashMap<Arc<str>, ClientPolicy>,
     public_url: Option<String>,
     proxies: Proxies,
@@ -89,7 +89,7 @@ impl Gateway {
         config: &HttpConfig,
         service: Service,
         (authenticator, authorization_server): (Authenticator, Option<Arc<AuthorizationServer>>),
-        limiter: RateLimiter,
+        limiter: Arc<RateLimiter>,
         clients: HashMap<Arc<str>, ClientPolicy>,
         metrics: Arc<Metrics>,
     ) -> Self {

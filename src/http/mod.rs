@@ -20,7 +20,7 @@ mod tls;
 pub use administrator::NotAdministrator;
 pub use config::{HttpConfig, TlsConfig};
 pub use gateway::Gateway;
-pub use listener::Listener;
+pub use listener::{Entrance, Listener, Serving};
 pub use policy::{ClientPolicy, GroupPatchAnswer};
 pub use proxies::{ForwardedHeader, Proxies};
 pub use proxy_protocol::ProxyProtocol;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// `[limits]`, as far as it is about rates.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitConfig {
     /// Of a client about which nothing else is said.
     pub client: Rates,

@@ -203,6 +203,13 @@ impl Service {
         })
     }
 
+    /// The same, which goes on counting deletions and deactivations where another one of the same limits is.
+    #[must_use]
+    pub fn counting_on(self, before: &Self) -> Self {
+        let rails = if before.rails.config() == self.rails.config() { before.rails.clone() } else { self.rails };
+        Self { rails, ..self }
+    }
+
     /// How long a cursor can be used.
     pub fn cursor_lifetime(&self) -> Duration {
         self.seal.lifetime()

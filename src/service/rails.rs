@@ -176,6 +176,11 @@ impl Rails {
         Self { config, clock, metrics, counters: Mutex::default(), settled: Notify::new() }
     }
 
+    /// The limits.
+    pub(super) fn config(&self) -> RailsConfig {
+        self.config
+    }
+
     fn counters(&self) -> MutexGuard<'_, HashMap<Key, Counter>> {
         // Nothing panics while it is held.
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)

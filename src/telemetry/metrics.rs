@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::cache::CacheMetrics;
 use super::directory::DirectoryMetrics;
+use super::reload::ReloadMetrics;
 use super::traces::TraceMetrics;
 
 /// Seconds; from a lookup on one machine to what a client would call an outage.
@@ -198,6 +199,7 @@ pub struct Metrics {
     credential_expiry: Family<CredentialLabels, Instant>,
     directory: DirectoryMetrics,
     cache: CacheMetrics,
+    reload: ReloadMetrics,
     audit_lines: Counter,
     audit_failures: Counter,
     audit_waiting: Gauge,
@@ -211,6 +213,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("scimgate");
         let cache = CacheMetrics::register(&mut registry);
         let directory = DirectoryMetrics::register(&mut registry);
+        let reload = ReloadMetrics::register(&mut registry);
         let mut metrics = Self {
             registry,
             requests: Family::default(),
@@ -227,6 +230,7 @@ impl Default for Metrics {
             credential_expiry: Family::default(),
             directory,
             cache,
+            reload,
             audit_lines: Counter::default(),
             audit_failures: Counter::default(),
             audit_waiting: Gauge::default(),
@@ -361,6 +365,11 @@ impl Metrics {
     /// Notes how many connections clients may have.
     pub fn connection_limit(&self, most: usize) {
         self.connection_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// Notes whether the configuration was read and is served by now.
+    pub fn loaded(&self, well: bool) {
+        self.reload.loaded(well);
     }
 
     /// Notes when a certificate of ours ends, in seconds since 1970.

@@ -5,6 +5,7 @@ mod config;
 mod directory;
 mod logging;
 mod metrics;
+mod reload;
 #[cfg(test)]
 mod tests;
 mod traces;

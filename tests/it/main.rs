@@ -45,6 +45,7 @@ mod posix;
 mod preconditions;
 mod proxies;
 mod rails;
+mod reload;
 mod rename;
 mod roles;
 mod servers;

@@ -64,6 +64,11 @@ impl Revocations {
         Ok(revocations)
     }
 
+    /// The file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// Looks at the file again and again, as long as somebody else has the revocations.
     pub(super) fn follow_file(self: &Arc<Self>) {
         if self.file.is_none() {

@@ -44,14 +44,15 @@ pub struct AuthorizationServer {
     refresh_lifetime: Duration,
     pub(super) clients: Vec<OAuthClientConfig>,
     pub(super) administrators: Option<Administrators>,
-    used_codes: UsedCodes,
+    used_codes: Arc<UsedCodes>,
     revocations: Arc<Revocations>,
     pub(super) certificates: bool,
     clock: Arc<dyn Clock>,
 }
 
 impl AuthorizationServer {
-    /// Reads the keys and what was revoked. `audience` is the URL that the tokens are for.
+    /// Reads the keys and what was revoked. `audience` is the URL that the tokens are for. What the one `before` knows of used codes
+    /// and of what was revoked is known still.
     ///
     /// # Errors
     /// The file that cannot be used.
@@ -60,12 +61,19 @@ impl AuthorizationServer {
         audience: String,
         administrators: Option<Administrators>,
         clock: Arc<dyn Clock>,
+        before: Option<&Self>,
     ) -> Result<Self, UnusableKey> {
         let keys = Keys::load(&config)?;
         let OAuthConfig { issuer, access_token_lifetime, refresh_token_lifetime, revocations, clients, certificates, .. } =
             config;
-        let revocations = Arc::new(Revocations::load(revocations)?);
-        revocations.follow_file();
+        let revocations = match before.map(|before| &before.revocations).filter(|known| known.file() == revocations.as_deref()) {
+            Some(known) => known.clone(),
+            None => {
+                let revocations = Arc::new(Revocations::load(revocations)?);
+                revocations.follow_file();
+                revocations
+            }
+        };
         Ok(Self {
             keys,
             issuer,
@@ -75,7 +83,7 @@ impl AuthorizationServer {
             clients,
             certificates,
             administrators,
-            used_codes: UsedCodes::default(),
+            used_codes: before.map(|before| before.used_codes.clone()).unwrap_or_default(),
             revocations,
             clock,
         })

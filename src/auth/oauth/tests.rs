@@ -52,7 +52,7 @@ fn server() -> (AuthorizationServer, Arc<Hand>) {
         clients: vec![client],
     };
     let clock = Arc::new(Hand::default());
-    (AuthorizationServer::new(config, "https://scim.example.com/scim/v2".to_owned(), None, clock.clone()).unwrap(), clock)
+    (AuthorizationServer::new(config, "https://scim.example.com/scim/v2".to_owned(), None, clock.clone(), None).unwrap(), clock)
 }
 
 async fn ask(server: &AuthorizationServer, grant: &str) -> Result<Granted, OAuthError> {

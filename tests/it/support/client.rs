@@ -85,7 +85,7 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn new(base: &str, key: &str, certificate: Option<&str>, tls: Tls<'_>) -> Self {
+    pub(crate) fn new(base: &str, key: &str, certificate: Option<&str>, tls: Tls<'_>) -> Self {
         // A second time it is there already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let trusted = certificate.map(|pem| Certificate::from_pem(pem.as_bytes()).unwrap());

@@ -1,0 +1,49 @@
+//! Metrics of the configuration: whether the file that is there is the one that is served by.
+
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    result: &'static str,
+}
+
+/// What is counted of it.
+#[derive(Debug, Clone)]
+pub(super) struct ReloadMetrics {
+    attempts: Family<Labels, Counter>,
+    successful: Gauge,
+    at: Gauge<f64, AtomicU64>,
+}
+
+impl ReloadMetrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let this = Self { attempts: Family::default(), successful: Gauge::default(), at: Gauge::default() };
+        registry.register("config_loads", "Times the configuration was read to be served by", this.attempts.clone());
+        registry.register(
+            "config_last_load_successful",
+            "Whether the configuration, as it was last found, is served by: 1 if so, 0 if it was refused",
+            this.successful.clone(),
+        );
+        registry.register(
+            "config_last_load_success_timestamp_seconds",
+            "Since when the present configuration is served by, in seconds since 1970",
+            this.at.clone(),
+        );
+        this
+    }
+
+    pub(super) fn loaded(&self, well: bool) {
+        self.attempts.get_or_create(&Labels { result: if well { "success" } else { "failure" } }).inc();
+        self.successful.set(i64::from(well));
+        if well {
+            self.at.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+        }
+    }
+}
