@@ -110,5 +110,6 @@ run "tokens of another issuer" tests/issuer/run.sh
 run "sign-in page and OAuth clients" tests/browser/run.sh
 run "deployment" tests/deploy/run.sh
 run "traces" tests/traces/run.sh
+run "systemd units" tests/systemd/run.sh
 # On a port of its own, for a demo may be up already.
 run "demo" deploy/demo.sh --once --port $((20000 + RANDOM % 12000))
