@@ -221,10 +221,11 @@ struct Activated(Child);
 
 impl Activated {
     fn start(socket: &TcpListener, file: &Path) -> Self {
-        // The process that was started is the one that the sockets are for, so the shell becomes the program.
+        // The process that was started is the one that the sockets are for, so the shell becomes the program. (Other shells know no
+        // descriptors above 9.)
         let script = format!("exec 3<&{}; export LISTEN_PID=$$; exec \"$0\" serve --config \"$1\"", socket.as_raw_fd());
         let program = env!("CARGO_BIN_EXE_scimgate");
-        let mut command = Command::new("sh");
+        let mut command = Command::new("bash");
         command.args(["-c", &script, program]).arg(file);
         command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "scim").env("SCIMGATE__SERVER__DRAIN", "20s");
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
