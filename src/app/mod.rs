@@ -192,9 +192,10 @@ impl App {
 
 /// 256 random bits as text.
 fn made_up_key() -> Result<Secret, StartError> {
+    use base64::Engine as _;
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| StartError("the operating system gives no random numbers".to_owned()))?;
-    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(Secret::new(base64::engine::general_purpose::STANDARD.encode(bytes)))
 }
 
 /// What ends by itself, for whoever is to renew it in time.

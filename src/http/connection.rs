@@ -66,12 +66,11 @@ where
         // HTTP/2 has a way to say it, which loses no request (RFC 9113 section 6.8).
         () = closing.cancelled() => {
             let wait = if is_multiplexed.load(Ordering::Relaxed) { Duration::ZERO } else { LAST_REQUEST };
-            match timeout(wait, connection.as_mut()).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            if let Ok(ended) = timeout(wait, connection.as_mut()).await {
+                ended
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
         }
     };

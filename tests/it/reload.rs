@@ -148,7 +148,7 @@ async fn a_key_that_is_taken_out_opens_nothing_any_more() {
     let other = "scimgate_another-key";
     let digest = |key: &str| {
         use sha2::Digest as _;
-        sha2::Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        sha2::Sha256::digest(key.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     };
     fixture.gateway.client(other).get("/Users").await.error(401, "");
 

@@ -66,13 +66,13 @@ impl AuthorizationServer {
         let keys = Keys::load(&config)?;
         let OAuthConfig { issuer, access_token_lifetime, refresh_token_lifetime, revocations, clients, certificates, .. } =
             config;
-        let revocations = match before.map(|before| &before.revocations).filter(|known| known.file() == revocations.as_deref()) {
-            Some(known) => known.clone(),
-            None => {
-                let revocations = Arc::new(Revocations::load(revocations)?);
-                revocations.follow_file();
-                revocations
-            }
+        let known = before.map(|before| &before.revocations).filter(|known| known.file() == revocations.as_deref());
+        let revocations = if let Some(known) = known {
+            known.clone()
+        } else {
+            let revocations = Arc::new(Revocations::load(revocations)?);
+            revocations.follow_file();
+            revocations
         };
         Ok(Self {
             keys,
