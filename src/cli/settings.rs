@@ -10,7 +10,7 @@ use super::{load, print};
 use crate::auth::ApiKeyConfig;
 use crate::config::Config;
 use crate::http::SCIM_PATH;
-use crate::mapping::UserNameRule;
+use crate::mapping::{OnDelete, UserNameRule};
 
 pub(super) fn run(path: &Path, as_json: bool) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::from(1) };
@@ -75,6 +75,20 @@ fn user_attribute(rule: UserNameRule) -> &'static str {
     }
 }
 
+/// What the provider's deletion comes to.
+fn on_delete(config: &Config) -> &'static str {
+    match config.mapping.on_delete {
+        OnDelete::Delete => "Delete removes the entry",
+        OnDelete::Disable => "Delete disables the entry and puts it out of sight",
+        OnDelete::Recycle(_) => "Delete disables the entry and moves it away",
+    }
+}
+
+/// The roles that users can be given.
+fn roles(config: &Config) -> Vec<&str> {
+    config.mapping.roles.iter().map(|role| role.name.as_str()).collect()
+}
+
 fn document(config: &Config) -> serde_json::Value {
     let key = |key: &ApiKeyConfig| json!({ "name": &*key.name, "expires": key.expires.map(|end| end.to_string()) });
     let keys: Vec<_> = config.auth.api_keys.iter().map(key).collect();
@@ -92,6 +106,9 @@ fn document(config: &Config) -> serde_json::Value {
         "apiKeys": keys,
         "userFilterExpression": "userName Eq \"%s\"",
         "userIdentifier": "userName",
+        "existingUsers": config.mapping.existing_users,
+        "onDelete": on_delete(config),
+        "roles": roles(config),
         "attributeMapping": { "userName": user_attribute(config.mapping.user_name) },
     })
 }
@@ -116,7 +133,8 @@ fn sheet(config: &Config) -> String {
         none if none.is_empty() => "not used with an API key".to_owned(),
         clients => format!("{clients}, and the secret as `scimgate key new --client` printed it"),
     };
-    let rows = [
+    let existing = if config.mapping.existing_users { "found, and managed from the first write on" } else { "not found" };
+    let mut rows = vec![
         ("SCIM Base URL", base_url(config)),
         ("Users Resource", "/Users".to_owned()),
         ("Groups Resource", groups.to_owned()),
@@ -128,8 +146,13 @@ fn sheet(config: &Config) -> String {
         ("Client ID and Secret", by_secret),
         ("User Filter Expression", "userName Eq \"%s\"".to_owned()),
         ("User Identifier", "userName".to_owned()),
+        ("Existing users", existing.to_owned()),
+        ("Remove Action", format!("Disable, or Delete: {}", on_delete(config))),
         ("Attribute mapping", format!("{} -> userName", user_attribute(config.mapping.user_name))),
     ];
+    if !config.mapping.roles.is_empty() {
+        rows.push(("Roles", format!("{} -> roles", roles(config).join(", "))));
+    }
     let mut out = "For Ping Identity: Integrations > Provisioning > New Connection > SCIM Outbound\n\n".to_owned();
     table(&mut out, &rows);
     out.push_str(&okta(config));

@@ -19,7 +19,7 @@ use super::directory::directory;
 use super::issuers::issuers;
 use super::node::{self, Value};
 use super::oauth::oauth;
-use super::provisioning::{adoption, on_delete, protected, provisioning, rails};
+use super::provisioning::{adoption, on_delete, protected, provisioning, rails, roles};
 use super::reader::{Environment, Report, Section};
 use super::traces::traces;
 use super::{Config, ConfigError, DataConfig};
@@ -87,11 +87,21 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let clients = clients(root.named_sections("clients"), &mut limits);
     let (cache, stale) = cache(root.section("cache"));
     server.stale = stale;
-    let joined: Vec<(&str, &Dn)> = provisioning.2.iter().map(|group| ("provisioning.default_groups", group)).collect();
+    let group_base = groups.as_ref().map(|(groups, _)| &groups.base);
+    let roles = roles(root, group_base);
+    let default_groups = provisioning.2.iter().map(|group| ("provisioning.default_groups", group));
+    let joined: Vec<(&str, &Dn)> = default_groups.chain(roles.iter().map(|role| ("[roles]", &role.group))).collect();
     let protected = protected(root.section("protected"), &joined);
     let adoption = adoption(root.section("adoption"));
     let rails = rails(root.section("rails"));
-    let service = ServiceConfig { budgets, cache, cursors: cursors(root.section("cursors"), environment), protected, rails };
+    let service = ServiceConfig {
+        budgets,
+        cache,
+        cursors: cursors(root.section("cursors"), environment),
+        protected,
+        rails,
+        role_groups: !roles.is_empty(),
+    };
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     let traces = traces(root.section("traces"), environment);
@@ -109,6 +119,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         user_name,
         existing_users,
         default_groups,
+        roles,
         mark,
         active,
         passwords,

@@ -4,7 +4,7 @@ use super::load::dn;
 use super::reader::Section;
 use crate::adoption::{AdoptionConfig, Key, Policy};
 use crate::directory::Dn;
-use crate::mapping::{OnDelete, UserNameRule};
+use crate::mapping::{OnDelete, Role, UserNameRule};
 use crate::service::{Protected, Rail, RailsConfig};
 
 pub(super) fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
@@ -97,4 +97,34 @@ pub(super) fn rails(mut section: Section<'_>) -> RailsConfig {
     };
     section.finish();
     rails
+}
+
+/// `[roles]`: what clients call them, and the groups that they are.
+pub(super) fn roles(root: &mut Section<'_>, base: Option<&Dn>) -> Vec<Role> {
+    let place = root.place_of("roles");
+    let mut roles: Vec<Role> = Vec::new();
+    for (name, group) in root.texts("roles") {
+        let wrong = |what: String| root.note(place.as_ref(), &format!("roles.{name}"), what);
+        let group = match dn(&group) {
+            Ok(group) => group,
+            Err(error) => {
+                wrong(error);
+                continue;
+            }
+        };
+        if name.trim() != name || name.is_empty() {
+            wrong("a role's name neither begins nor ends with a space".to_owned());
+        } else if roles.iter().any(|role| role.name.eq_ignore_ascii_case(&name)) {
+            wrong("this role is there already, in another case of letters".to_owned());
+        } else if roles.iter().any(|role| role.group.key() == group.key()) {
+            wrong(format!("{group} is another role already: give each a group of its own"));
+        } else if base.is_some_and(|base| !group.is_under(base)) {
+            wrong(
+                "a role's group must be below groups.base, where memberships of deleted and renamed users are kept true"
+                    .to_owned(),
+            );
+        }
+        roles.push(Role { name, group });
+    }
+    roles
 }

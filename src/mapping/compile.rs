@@ -7,6 +7,7 @@ use super::config::{ActiveRule, ContainerConfig, MappingConfig, Mark, OnDelete, 
 use super::deleted::Afterlife;
 use super::map_file::{MapFile, MapFiles};
 use super::resource_mapping::ResourceMapping;
+use super::roles::{self, Role};
 use super::rule::{Codec, MapPath, Rule};
 use super::template::Template;
 use crate::directory::profile::{Lock, MemberOf, Profile};
@@ -51,6 +52,8 @@ pub struct Mapping {
     pub groups_nested: bool,
     /// Groups a new user joins.
     pub default_groups: Vec<Dn>,
+    /// Roles that are groups.
+    pub roles: Vec<Role>,
 }
 
 impl Mapping {
@@ -80,7 +83,8 @@ impl Mapping {
         let ownership: Vec<Mark> = own_class.iter().chain(other_mark).cloned().collect();
         let active = work.active();
         let afterlife = work.afterlife(mark.as_ref(), &active);
-        let users = work.rules(registry.get(Kind::User), user_side, (&ownership, &active));
+        let mut users = work.rules(registry.get(Kind::User), user_side, (&ownership, &active));
+        work.roles(registry.get(Kind::User), &mut users);
         let groups = work.rules(registry.get(Kind::Group), group_side, (&ownership, &Active::Nowhere));
         let user_rdn = work.rdn(user_side, &users);
         let group_rdn = work.rdn(group_side, &groups);
@@ -111,6 +115,9 @@ impl Mapping {
             Kind::User => match path.attribute.name.as_str() {
                 // Without a place for it every account is active, and to disable one is refused, not passed over.
                 "active" | "groups" => Keep::Yes,
+                "roles" if path.sub_name() == Some("value") && !config.roles.is_empty() => {
+                    Keep::Suggesting(config.roles.iter().map(|role| role.name.clone()).collect())
+                }
                 "password" if config.passwords == Passwords::Store && path.extension.is_none() => Keep::Yes,
                 _ => keep(&users, path),
             },
@@ -161,9 +168,9 @@ impl Mapping {
             };
         let users = side(Kind::User, user_side, user_rdn, users, (active, afterlife));
         let groups = side(Kind::Group, group_side, group_rdn, groups, (Active::Nowhere, Afterlife::None));
-        let default_groups = config.default_groups.clone();
+        let (default_groups, roles) = (config.default_groups.clone(), config.roles.clone());
         let MappingConfig { groups_sync, groups_nested, .. } = *config;
-        let mapping = Self { users, groups, registry, profile, groups_sync, groups_nested, default_groups };
+        let mapping = Self { users, groups, registry, profile, groups_sync, groups_nested, default_groups, roles };
         Ok(Compiled { mapping, remarks: work.remarks })
     }
 
@@ -265,6 +272,24 @@ impl Work<'_> {
             wanted.join(" or ")
         ));
         None
+    }
+
+    /// Gives roles their place, where they are groups.
+    fn roles(&mut self, ty: &ResourceType, rules: &mut Vec<Rule>) {
+        if self.config.roles.is_empty() {
+            return;
+        }
+        if let Some(other) = rules.iter().find(|rule| rule.path.extension.is_none() && rule.path.attribute.name == "roles") {
+            self.errors.push(format!(
+                "users.attributes: `{}` is kept in `{}`, and [roles] says that roles are groups: take one of them out",
+                other.path, other.attribute
+            ));
+            return;
+        }
+        match roles::rule(ty) {
+            Ok(rule) => rules.push(rule),
+            Err(error) => self.errors.push(format!("roles: {error}")),
+        }
     }
 
     /// What becomes of deleted users. Who stays in place bears another mark than managed entries: a class of ours instead of the

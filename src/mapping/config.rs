@@ -1,5 +1,6 @@
 //! What the mapping is compiled from.
 
+use super::Role;
 use crate::directory::Dn;
 
 /// `[users]`, `[groups]` and `[provisioning]`.
@@ -23,6 +24,8 @@ pub struct MappingConfig {
     pub existing_users: bool,
     /// Groups every new user joins.
     pub default_groups: Vec<Dn>,
+    /// `[roles]`: what clients call them, and the groups that they are.
+    pub roles: Vec<Role>,
     /// What marks an entry as managed through SCIM; `None`: our object class, or else what the vendor's profile says.
     pub mark: Option<Mark>,
     /// Where `active` is kept.

@@ -46,9 +46,14 @@ impl ResourceMapping {
 
     /// Keeps out deleted entries that stay in their place: where only marked ones are visible, they are out of sight already.
     pub(super) fn not_deleted(&self) -> Option<Filter> {
+        self.living().filter(|_| self.visible.is_none())
+    }
+
+    /// Holds of an entry as long as it is not deleted where it is: its name alone does not tell.
+    pub fn living(&self) -> Option<Filter> {
         match &self.afterlife {
-            Afterlife::Here(mark) if self.visible.is_none() => Some(Filter::equal(&mark.attribute, &mark.value).negated()),
-            Afterlife::None | Afterlife::Here(_) | Afterlife::There(_) => None,
+            Afterlife::Here(mark) => Some(Filter::equal(&mark.attribute, &mark.value).negated()),
+            Afterlife::None | Afterlife::There(_) => None,
         }
     }
 

@@ -103,6 +103,13 @@ type Condition<'a> = (&'a BoundPath, CompareOp, &'a Literal);
 impl ResourceMapping {
     /// Translates a filter. `targets` holds the entries of those of `references_in` that exist.
     pub fn translate(&self, filter: &Filter<BoundPath>, targets: &Targets) -> Result<Translation, ScimError> {
+        if !self.member_of && self.asks_for_roles(filter) {
+            return Err(ScimError::bad_request(
+                ScimType::InvalidFilter,
+                "roles are groups here, and can only be searched for where the directory keeps memberOf (groups.member_of): read the \
+                 group's members instead (GET /Groups/{id})",
+            ));
+        }
         let translation = self.part(filter, targets)?;
         if !translation.exact && self.ty.kind == Kind::User && asks_for_groups(filter) {
             // A user that was found does not tell its groups, so nothing could be evaluated on it.

@@ -1,6 +1,6 @@
 //! What a mapping rests on in the directory, for those who look whether it will work there.
 
-use super::ResourceMapping;
+use super::{ROLE_ATTRIBUTE, ResourceMapping};
 
 impl ResourceMapping {
     /// The attributes in which the values of a core attribute are kept.
@@ -16,7 +16,7 @@ impl ResourceMapping {
 
     /// Every attribute of an entry that is written some time.
     pub fn written(&self) -> Vec<&str> {
-        let mapped = self.rules.iter().map(|rule| rule.attribute.as_str());
+        let mapped = self.rules.iter().map(|rule| rule.attribute.as_str()).filter(|name| *name != ROLE_ATTRIBUTE);
         let marks = self.ownership.iter().map(|mark| mark.attribute.as_str());
         let mut found: Vec<&str> = Vec::new();
         for name in mapped.chain(self.active.attribute()).chain(marks) {

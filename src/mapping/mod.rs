@@ -15,6 +15,7 @@ mod names;
 mod patch;
 mod read;
 mod resource_mapping;
+mod roles;
 mod rule;
 mod template;
 mod view;
@@ -31,6 +32,7 @@ pub use names::{Groups, Name, Names, Targets};
 pub use patch::{MemberChange, Plan};
 pub use read::{Linked, ReadContext};
 pub use resource_mapping::ResourceMapping;
+pub use roles::{ROLE_ATTRIBUTE, Role, by_member_of};
 pub use view::{Shown, View};
 
 #[cfg(test)]

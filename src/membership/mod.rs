@@ -9,6 +9,7 @@ mod config;
 mod feed;
 mod freshness;
 mod noting;
+mod roles;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub use config::CacheConfig;
 pub use freshness::Reading;
 pub use noting::Noting;
+pub use roles::RoleGroups;
 
 use self::freshness::Freshness;
 use crate::directory::{Directory, DirectoryError, Dn, DnKey, Entry, Filter, SearchRequest};

@@ -81,9 +81,9 @@ impl Service {
         }
         let journal = Arc::new(Journal::default());
         let directory: Arc<dyn Directory> =
-            Arc::new(Journalled::new(self.directory.clone(), journal.clone(), audit.config().clone()));
+            Arc::new(Journalled::new(self.plain.clone(), journal.clone(), audit.config().clone()));
         Ok(Some(Line {
-            service: Self { directory, ..self.clone() },
+            service: self.over(directory),
             audit: audit.clone(),
             journal,
             request_id: cx.request_id.clone(),

@@ -24,6 +24,9 @@ impl Service {
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
         side.check_user_name(&resource)?;
+        if kind == Kind::User {
+            mapping.check_roles(&resource)?;
+        }
         let ids = side.referenced_ids(&resource);
         let targets = self.targets(cx, &mapping, side, ids.iter().map(String::as_str), []).await?;
         let mut entry = side.new_entry(&resource, &targets)?;

@@ -35,7 +35,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, Scope, SearchRequest, Source};
 use crate::mapping::{Groups, Linked, Mapping, Names, ReadContext, ResourceMapping, Shown, Targets, View};
-use crate::membership::{CacheConfig, Home, MembershipCache, Reading};
+use crate::membership::{CacheConfig, Home, MembershipCache, Reading, RoleGroups};
 use crate::scim::precondition::{IfMatch, changed_meanwhile};
 use crate::scim::{Budgets, Dialect, Json, Kind, Projection, SchemaRegistry, ScimError, Tolerance, ToleranceSet};
 use crate::telemetry::{FeedState, Metrics};
@@ -59,6 +59,8 @@ pub struct ServiceConfig {
     pub protected: Protected,
     /// How much a client may delete and disable.
     pub rails: RailsConfig,
+    /// Whether roles are groups.
+    pub role_groups: bool,
 }
 
 /// Who asks, and how.
@@ -116,6 +118,7 @@ impl Context {
     /// What an entry must match at the moment of a write: it is the resource, in a version that the client has seen.
     fn guard(&self, side: &ResourceMapping, id: &str) -> Result<Filter, ScimError> {
         let identity = side.by_id(id).ok_or_else(|| error::not_found(side.ty.kind, id))?;
+        let identity = Filter::all(std::iter::once(identity).chain(side.living()));
         let Some(marks) = self.if_match.as_ref().and_then(IfMatch::marks) else { return Ok(identity) };
         let seen = marks.map(|mark| Filter::equal(side.profile.change_mark, mark)).collect();
         Ok(Filter::all([identity, Filter::Or(seen)]))
@@ -164,6 +167,9 @@ impl<'a> Projected<'a> {
 #[derive(Debug, Clone)]
 pub struct Service {
     directory: Arc<dyn Directory>,
+    /// The same, in which roles are memberships.
+    plain: Arc<dyn Directory>,
+    role_groups: bool,
     mapping: watch::Receiver<Option<Arc<Mapping>>>,
     /// The schemas until the directory has told what it can hold.
     schemas: Arc<SchemaRegistry>,
@@ -190,7 +196,9 @@ impl Service {
         (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
     ) -> Result<Self, NoKey> {
         Ok(Self {
-            directory,
+            directory: with_roles(directory.clone(), &mapping, config.role_groups),
+            plain: directory,
+            role_groups: config.role_groups,
             mapping,
             schemas,
             cache,
@@ -208,6 +216,11 @@ impl Service {
     pub fn counting_on(self, before: &Self) -> Self {
         let rails = if before.rails.config() == self.rails.config() { before.rails.clone() } else { self.rails };
         Self { rails, ..self }
+    }
+
+    /// The same service by another way to the directory.
+    fn over(&self, plain: Arc<dyn Directory>) -> Self {
+        Self { directory: with_roles(plain.clone(), &self.mapping, self.role_groups), plain, ..self.clone() }
     }
 
     /// How long a cursor can be used.
@@ -426,6 +439,15 @@ impl Service {
 }
 
 /// An entry as the client asked for it.
+/// A directory in which users have roles as the service knows them, where roles are groups.
+fn with_roles(
+    plain: Arc<dyn Directory>,
+    mapping: &watch::Receiver<Option<Arc<Mapping>>>,
+    role_groups: bool,
+) -> Arc<dyn Directory> {
+    if role_groups { Arc::new(RoleGroups::new(plain, mapping.clone())) } else { plain }
+}
+
 fn printed(
     cx: &Context,
     side: &ResourceMapping,

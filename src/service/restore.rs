@@ -134,7 +134,8 @@ impl Service {
         if !side.keeps_deleted() {
             return Ok(false);
         }
-        match self.home(side, id, false).await {
+        // What is remembered may be from before.
+        match self.find(side, id, side.attributes(&Projection::Only(Vec::new()))).await {
             Err(error) if error.status == http::StatusCode::NOT_FOUND => self.revive(mapping, side, id).await,
             Err(_) | Ok(_) => Ok(false),
         }

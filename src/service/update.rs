@@ -33,6 +33,9 @@ impl Service {
             let context = ReadContext { base_url: &cx.base_url, linked: Linked::Names(&names), groups: None };
             let old = side.read(&entry, context);
             let mut new = next(&old, &mut cx.dialect)?;
+            if side.ty.kind == Kind::User {
+                mapping.check_roles(&new)?;
+            }
             if cx.derive_missing {
                 new = side.without_repeated(&old, new);
             }

@@ -79,6 +79,7 @@ fn main_mapping() -> Mapping {
         user_name: UserNameRule::Any,
         existing_users: true,
         default_groups: Vec::new(),
+        roles: Vec::new(),
         mark: None,
         active: ActiveRule::Auto,
         passwords: Passwords::Off,

@@ -167,11 +167,13 @@ async fn overlays_and_groups_are_looked_at() {
     let settings = [
         ("groups.placeholder", "uid=nobody,ou=people,dc=example,dc=com"),
         ("provisioning.default_groups", "[\"cn=nothing,ou=groups,dc=example,dc=com\"]"),
+        ("roles", "{ ROLE_USER = \"cn=absent,ou=groups,dc=example,dc=com\" }"),
         ("protected.groups", "[\"cn=nobody,ou=groups,dc=example,dc=com\"]"),
     ];
     let report = Report::with(&file, &settings);
     report.has("note", &["the placeholder uid=nobody,ou=people,dc=example,dc=com is the name of a user"]);
     report.has("problem", &["cn=nothing,ou=groups,dc=example,dc=com is not there"]);
+    report.has("problem", &["roles.ROLE_USER: cn=absent,ou=groups,dc=example,dc=com is not there"]);
     assert!(report.has("problem", &["protected.groups: cn=nobody"]).contains("its members are not protected"));
 }
 

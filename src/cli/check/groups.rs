@@ -25,6 +25,22 @@ pub(super) async fn check(patient: &Patient<'_>, findings: &mut Findings) {
             );
         }
     }
+    for role in &patient.mapping.roles {
+        let found = patient.look(&role.group, groups.class(), &["1.1"]).await;
+        if found.iter().any(|entry| entry.dn.key() == role.group.key()) {
+            findings.good(format!("the role {} is the group {}", role.name, role.group));
+        } else {
+            findings.mend(
+                format!(
+                    "roles.{}: {} is not there, is no {class}, or {} may not see it",
+                    role.name,
+                    role.group,
+                    patient.account()
+                ),
+                "create it, or take the role out: until then nobody can be given it",
+            );
+        }
+    }
     member_of(patient, findings).await;
 }
 

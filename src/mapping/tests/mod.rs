@@ -163,6 +163,7 @@ pub(super) fn config() -> MappingConfig {
         user_name: UserNameRule::Any,
         existing_users: false,
         default_groups: Vec::new(),
+        roles: Vec::new(),
         mark: None,
         active: ActiveRule::Auto,
         passwords: Passwords::Off,
