@@ -126,6 +126,7 @@ dn: ou=people,$suffix
 objectClass: organizationalUnit
 ou: people
 aci: ($attributes) (targetfilter = "(objectClass=inetOrgPerson)") (version 3.0; acl "scimgate writes people"; $all)
+aci: (target_to = "ldap:///ou=people,$suffix") (target_from = "ldap:///ou=people,$suffix") (version 3.0; acl "scimgate moves people"; allow (moddn) userdn = "ldap:///$service_dn";)
 
 dn: ou=groups,$suffix
 objectClass: organizationalUnit

@@ -112,7 +112,8 @@ async fn a_user_that_is_moved_comes_back_as_itself() {
     renamed["externalId"] = "x-ana".into();
     assert_eq!(id(&scim.post("/Users", renamed).await.expect(201)), before);
     assert!(directory.user("ann").await.unwrap().is_managed() && moved(directory).await.is_none());
-    if directory.vendor() == Vendor::ActiveDirectory {
+    // The other directories here give a userName once in all of them.
+    if directory.vendor() != Vendor::OpenLdap {
         return;
     }
 
