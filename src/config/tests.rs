@@ -315,3 +315,31 @@ fn traces_go_where_an_endpoint_says_and_credentials_stay_off_the_network() {
     assert!(mistakes(&with(secret)).contains("say where traces go"));
     assert!(mistakes(&with("one_in = -1")).contains("traces.one_in"));
 }
+
+#[test]
+fn whom_the_gateway_touches_is_said_without_contradiction() {
+    let text = minimal().replace("[groups]", "on_delete = \"recycle\"\nrecycle_base = \"ou=old,ou=people,dc=x\"\n[groups]");
+    assert!(mistakes(&text).contains("users.recycle_base: this must lie outside users.base"), "{}", mistakes(&text));
+    let text = minimal().replace("[groups]", "on_delete = \"recycle\"\n[groups]");
+    assert!(mistakes(&text).contains("users.on_delete: say where deleted users go"), "{}", mistakes(&text));
+    let rest = "
+        [adoption]\nkeys = [\"name\"]\npolicy = \"all\"
+        [rails]\ndeletes_percent = 101\ndisables_per_hour = -1
+        [protected]\nsubtrees = [\"\"]\ngroups = [\"cn=a,ou=groups,dc=x\"]
+        [provisioning]\ndefault_groups = [\"CN=A,ou=groups,dc=x\"]
+        [roles]\nA = \"cn=b,ou=groups,dc=x\"\na = \"cn=c,ou=groups,dc=x\"\nB = \"cn=B,ou=groups,dc=x\"\nC = \"cn=c,dc=x\"\n";
+    let found = mistakes(&format!("{}{rest}", minimal()));
+    for words in [
+        "adoption.keys: `name` is no key to recognise people by",
+        "adoption.policy: this must be \"link\"",
+        "rails.deletes_percent: this must be 100 or less",
+        "rails.disables_per_hour: this must be a whole number, 0 or more",
+        "protected.subtrees: this is the whole directory",
+        "is protected, so nobody can be put into it: take it out here or out of provisioning.default_groups",
+        "roles.a: this role is there already, in another case of letters",
+        "is another role already: give each a group of its own",
+        "roles.C: a role's group must be below groups.base",
+    ] {
+        assert!(found.contains(words), "{words} is not in\n{found}");
+    }
+}

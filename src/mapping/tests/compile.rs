@@ -285,3 +285,42 @@ fn the_types_that_are_suggested_are_those_that_are_kept() {
     let more = with_lines(&[("emails[type eq \"private\"].value", "description"), ("emails[type eq \"home\"].value", "street")]);
     assert_eq!(types(&more), ["work", "home", "private"]);
 }
+
+#[test]
+fn deleted_users_are_kept_only_where_they_can_be_told_from_others() {
+    let kept = |on_delete: OnDelete, existing_users: bool, loaded: Loaded| {
+        let config = MappingConfig { existing_users, on_delete, ..config() };
+        compile_with(&config, &SchemaRegistry::builtin(), &capabilities(loaded))
+    };
+    let ours = || Loaded { ours: true, ppolicy: false };
+    let disabled = kept(OnDelete::Disable, false, ours()).unwrap().mapping.users;
+    assert_eq!(disabled.visible().to_string(), "(&(objectClass=inetOrgPerson)(objectClass=scimgateResource))");
+    let (base, deleted) = disabled.deleted().unwrap();
+    assert_eq!(
+        (base, deleted.to_string()),
+        (&disabled.base, "(&(objectClass=inetOrgPerson)(objectClass=scimgateDeleted))".to_owned())
+    );
+    let existing = kept(OnDelete::Disable, true, ours()).unwrap().mapping.users;
+    assert_eq!(existing.visible().to_string(), "(&(objectClass=inetOrgPerson)(!(objectClass=scimgateDeleted)))");
+
+    let error = kept(OnDelete::Disable, false, Loaded { ours: false, ppolicy: true }).unwrap_err().to_string();
+    assert!(error.contains("scimgateDeleted") && error.contains("users.mark"), "{error}");
+    let error = kept(OnDelete::Recycle(dn("ou=gone,dc=example,dc=com")), false, Loaded { ours: false, ppolicy: false });
+    assert!(error.unwrap_err().to_string().contains("users.on_delete disables deleted users"));
+}
+
+#[test]
+fn roles_are_groups_or_an_attribute_and_not_both() {
+    let role = Role { name: "ROLE_USER".to_owned(), group: dn("cn=users,ou=groups,dc=example,dc=com") };
+    let mut config = MappingConfig { roles: vec![role], ..config() };
+    let ours = Loaded { ours: true, ppolicy: false };
+    let mapping = compiled(&config, ours);
+    let value = mapping.users.ty.resolve_str("roles.value").unwrap();
+    assert_eq!(value.leaf().canonical_values, ["ROLE_USER"]);
+    assert!(mapping.users.ty.resolve_str("roles.display").is_none());
+    assert!(!mapping.users.written().contains(&ROLE_ATTRIBUTE));
+
+    config.users.attributes = lines(&[("roles.value", "title")]);
+    let error = compile_with(&config, &SchemaRegistry::builtin(), &capabilities(Loaded { ours: true, ppolicy: false }));
+    assert!(error.unwrap_err().to_string().contains("take one of them out"));
+}
