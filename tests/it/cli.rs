@@ -55,6 +55,7 @@ async fn check_says_what_is_wrong_with_the_directory() {
 async fn health_asks_the_running_server() {
     let mut slapd = Slapd::start(&SlapdOptions::default());
     let gateway = Gateway::start(GatewayOptions::default(), &slapd.url()).await;
+    gateway.ready().await;
     let file = gateway.file();
     let asked = |address: &str, more: &[&str]| {
         let mut health = program();
