@@ -72,6 +72,13 @@ pub enum Rejection {
     Unavailable,
 }
 
+impl Rejection {
+    /// Whether somebody may have tried a key. Who sends nothing guesses nothing, and what cannot be looked at is no guess either.
+    pub fn is_guess(self) -> bool {
+        !matches!(self, Self::Missing | Self::Unavailable)
+    }
+}
+
 /// What a scheme says of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemeOutcome {

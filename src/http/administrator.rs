@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::Gateway;
-use crate::auth::{Rejection, Scope};
+use crate::auth::Scope;
 use crate::telemetry::Refusal;
 
 /// Why somebody is not let in there.
@@ -33,7 +33,7 @@ impl Gateway {
                 Err(NotAdministrator::Scope)
             }
             Err(rejection) => {
-                let guessed = !matches!(rejection, Rejection::Missing | Rejection::Unavailable);
+                let guessed = rejection.is_guess();
                 self.metrics.refused(if guessed { Refusal::Invalid } else { Refusal::Missing });
                 let too_many = guessed && self.limiter.failure(address).is_err();
                 Err(if too_many { NotAdministrator::TooMany } else { NotAdministrator::Unknown })

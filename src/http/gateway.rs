@@ -228,8 +228,7 @@ impl Gateway {
     /// 401; after too many of them from one address 429, whatever was wrong.
     async fn unauthorized(&self, rejection: Rejection, peer: &Peer) -> Answer {
         self.metrics.refused(refusal(rejection));
-        // Who sends nothing guesses nothing, and what cannot be looked at is no guess either.
-        if !matches!(rejection, Rejection::Missing | Rejection::Unavailable)
+        if rejection.is_guess()
             && let Err(exhausted) = self.limiter.failure(peer.client)
         {
             self.metrics.limited(Limit::Failures, &self.nobody);

@@ -126,6 +126,21 @@ impl LdapDirectory {
         .await
     }
 
+    /// The same, and once more where a replica's answer does not settle it: it may not have what was made just now, and another one
+    /// may give the rest of a list in another order.
+    async fn search_surely<T: Send>(
+        &self,
+        request: &SearchRequest,
+        keep: impl Fn(Entry) -> Option<T> + Copy + Send + Sync + 'static,
+    ) -> Result<Found<T>, DirectoryError> {
+        let (found, source) = self.search_once(request, keep).await?;
+        if source == Source::Replica && (found.kept.is_empty() || !found.missing.is_empty()) {
+            let request = SearchRequest { source: Source::Provider, ..request.clone() };
+            return Ok(self.search_once(&request, keep).await?.0);
+        }
+        Ok(found)
+    }
+
     /// Reads the values of a long attribute that did not come with the first ones.
     async fn complete(&self, entry: &mut Entry, mut rest: Rest) -> Result<(), DirectoryError> {
         loop {
@@ -251,13 +266,7 @@ impl Directory for LdapDirectory {
     }
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
-        let (mut found, source) = self.search_once(request, Some).await?;
-        // A replica may not have what was made just now, and another one may give the rest of a list in another order.
-        if source == Source::Replica && (found.kept.is_empty() || !found.missing.is_empty()) {
-            let request = SearchRequest { source: Source::Provider, ..request.clone() };
-            (found, _) = self.search_once(&request, Some).await?;
-        }
-        let Found { kept: mut entries, missing, truncated } = found;
+        let Found { kept: mut entries, missing, truncated } = self.search_surely(request, Some).await?;
         for (n, rest) in missing {
             if let Some(entry) = entries.get_mut(n) {
                 self.complete(entry, rest).await?;
@@ -267,13 +276,7 @@ impl Directory for LdapDirectory {
     }
 
     async fn identifiers(&self, request: &SearchRequest, profile: &'static Profile) -> Result<Vec<Uuid>, DirectoryError> {
-        let keep = move |entry: Entry| profile.identifier(&entry);
-        let (found, source) = self.search_once(request, keep).await?;
-        if source == Source::Replica && found.kept.is_empty() {
-            let request = SearchRequest { source: Source::Provider, ..request.clone() };
-            return Ok(self.search_once(&request, keep).await?.0.kept);
-        }
-        Ok(found.kept)
+        Ok(self.search_surely(request, move |entry| profile.identifier(&entry)).await?.kept)
     }
 
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
+use uuid::Uuid;
 
+use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, ModifyOp, Rdn, Reads,
     ResultCode, SearchRequest, SearchResult, Source, Written,
@@ -81,6 +83,25 @@ fn split(attributes: &[String]) -> (Vec<String>, bool) {
     (if real.is_empty() && asked { vec!["1.1".to_owned()] } else { real }, asked)
 }
 
+/// Gives an entry the roles whose groups it is in.
+fn give(mapping: &Mapping, groups: &HashSet<DnKey>, entry: &mut Entry) {
+    let roles = mapping.roles.iter().filter(|role| groups.contains(&role.group.key()));
+    let roles: Vec<Vec<u8>> = roles.map(|role| role.name.clone().into_bytes()).collect();
+    if !roles.is_empty() {
+        entry.push(ROLE_ATTRIBUTE, roles);
+    }
+}
+
+/// A search as the directory understands it, and whether it asks for roles.
+fn translated(mapping: &Mapping, request: &SearchRequest) -> (SearchRequest, bool) {
+    let (mut attributes, asked) = split(&request.attributes);
+    if asked && mapping.users.relies_on_member_of() && !attributes.iter().any(|name| name.eq_ignore_ascii_case(MEMBER_OF)) {
+        attributes.push(MEMBER_OF.to_owned());
+    }
+    let filter = by_member_of(request.filter.clone(), &mapping.roles);
+    (SearchRequest { filter, attributes: attributes.into(), ..request.clone() }, asked)
+}
+
 impl RoleGroups {
     /// Over a directory.
     pub fn new(directory: Arc<dyn Directory>, mapping: watch::Receiver<Option<Arc<Mapping>>>) -> Self {
@@ -105,15 +126,7 @@ impl RoleGroups {
                 Some(has) => has.get(&key).cloned().unwrap_or_default(),
                 None => entry.texts(MEMBER_OF).filter_map(|text| text.parse::<Dn>().ok()).map(|dn| dn.key()).collect(),
             };
-            let roles: Vec<Vec<u8>> = mapping
-                .roles
-                .iter()
-                .filter(|role| of.contains(&role.group.key()))
-                .map(|role| role.name.clone().into_bytes())
-                .collect();
-            if !roles.is_empty() {
-                entry.push(ROLE_ATTRIBUTE, roles);
-            }
+            give(mapping, &of, entry);
         }
         Ok(())
     }
@@ -210,11 +223,8 @@ impl RoleGroups {
 
     async fn tell_written(&self, mapping: &Mapping, after: &mut Entry) -> Result<(), DirectoryError> {
         let has = self.members(mapping, Source::Provider, std::slice::from_ref(&after.dn)).await?;
-        let of = has.get(&after.dn.key());
-        let roles = mapping.roles.iter().filter(|role| of.is_some_and(|of| of.contains(&role.group.key())));
-        let roles: Vec<Vec<u8>> = roles.map(|role| role.name.clone().into_bytes()).collect();
-        if !roles.is_empty() {
-            after.push(ROLE_ATTRIBUTE, roles);
+        if let Some(of) = has.get(&after.dn.key()) {
+            give(mapping, of, after);
         }
         Ok(())
     }
@@ -228,17 +238,17 @@ impl Directory for RoleGroups {
 
     async fn search(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
         let Some(mapping) = self.mapping() else { return self.directory.search(request).await };
-        let (mut attributes, asked) = split(&request.attributes);
-        if asked && mapping.users.relies_on_member_of() && !attributes.iter().any(|name| name.eq_ignore_ascii_case(MEMBER_OF)) {
-            attributes.push(MEMBER_OF.to_owned());
-        }
-        let filter = by_member_of(request.filter.clone(), &mapping.roles);
-        let request = SearchRequest { filter, attributes: attributes.into(), ..request.clone() };
+        let (request, asked) = translated(&mapping, request);
         let mut found = self.directory.search(&request).await?;
         if asked {
             self.tell(&mapping, request.source, &mut found.entries).await?;
         }
         Ok(found)
+    }
+
+    async fn identifiers(&self, request: &SearchRequest, profile: &'static Profile) -> Result<Vec<Uuid>, DirectoryError> {
+        let Some(mapping) = self.mapping() else { return self.directory.identifiers(request, profile).await };
+        self.directory.identifiers(&translated(&mapping, request).0, profile).await
     }
 
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {

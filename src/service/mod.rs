@@ -438,7 +438,6 @@ impl Service {
     }
 }
 
-/// An entry as the client asked for it.
 /// A directory in which users have roles as the service knows them, where roles are groups.
 fn with_roles(
     plain: Arc<dyn Directory>,
@@ -448,6 +447,7 @@ fn with_roles(
     if role_groups { Arc::new(RoleGroups::new(plain, mapping.clone())) } else { plain }
 }
 
+/// An entry as the client asked for it.
 fn printed(
     cx: &Context,
     side: &ResourceMapping,

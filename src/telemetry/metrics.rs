@@ -1,5 +1,5 @@
-//! Every metric family and its labels, those of the cache and of the directory in files beside it. Label values are bounded: routes and result codes by
-//! their types, clients by the configuration.
+//! Every metric family and its labels, those of the cache, of the directory and of reloads in files beside it. Label values are
+//! bounded: routes and result codes by their types, clients by the configuration.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -74,7 +74,13 @@ struct CredentialLabels {
     client: Arc<str>,
 }
 
-type Instant = Gauge<f64, AtomicU64>;
+/// A moment, in seconds since 1970.
+pub(super) type Instant = Gauge<f64, AtomicU64>;
+
+/// The present one.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
 
 fn instant(timestamp: f64) -> Instant {
     let gauge = Instant::default();
@@ -238,12 +244,7 @@ impl Default for Metrics {
             rail_reached: Family::default(),
         };
         let registry = &mut metrics.registry;
-        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        registry.register(
-            "start_timestamp_seconds",
-            "When this process began, in seconds since 1970",
-            instant(start.as_secs_f64()),
-        );
+        registry.register("start_timestamp_seconds", "When this process began, in seconds since 1970", instant(now()));
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("requests", "Answered requests", metrics.requests.clone());
         registry.register_with_unit(

@@ -1,13 +1,12 @@
 //! Metrics of the configuration: whether the file that is there is the one that is served by.
 
-use std::sync::atomic::AtomicU64;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use super::metrics::{Instant, now};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -19,12 +18,12 @@ struct Labels {
 pub(super) struct ReloadMetrics {
     attempts: Family<Labels, Counter>,
     successful: Gauge,
-    at: Gauge<f64, AtomicU64>,
+    at: Instant,
 }
 
 impl ReloadMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let this = Self { attempts: Family::default(), successful: Gauge::default(), at: Gauge::default() };
+        let this = Self { attempts: Family::default(), successful: Gauge::default(), at: Instant::default() };
         registry.register("config_loads", "Times the configuration was read to be served by", this.attempts.clone());
         registry.register(
             "config_last_load_successful",
@@ -43,7 +42,7 @@ impl ReloadMetrics {
         self.attempts.get_or_create(&Labels { result: if well { "success" } else { "failure" } }).inc();
         self.successful.set(i64::from(well));
         if well {
-            self.at.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+            self.at.set(now());
         }
     }
 }

@@ -7,14 +7,14 @@ use std::collections::HashSet;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use scimgate::config::DataConfig;
 use scimgate::directory::{Capabilities, Definitions, Dn, Entry, Subschema, Vendor};
 use scimgate::mapping::{
-    ActiveRule, ContainerConfig, Groups, Linked, MapFiles, Mapping, MappingConfig, Name, Names, OnDelete, Passwords, ReadContext,
-    Targets, UserNameRule,
+    ActiveRule, ContainerConfig, Groups, Linked, Mapping, MappingConfig, Name, Names, OnDelete, Passwords, ReadContext, Targets,
+    UserNameRule,
 };
-use scimgate::scim::{
-    Budgets, Dialect, Json, Kind, ListQuery, PatchRequest, Projection, Resource, Resources, SchemaRegistry, list_response,
-};
+use scimgate::resources;
+use scimgate::scim::{Budgets, Dialect, Json, Kind, ListQuery, PatchRequest, Projection, Resource, Resources, list_response};
 use serde_json::{Value, json};
 
 const BASE_URL: &str = "https://scim.example.com/scim/v2";
@@ -56,18 +56,7 @@ fn main_mapping() -> Mapping {
         naming_contexts: Vec::new(),
         schema: Subschema::parse(&definitions),
     };
-    let map = |text: &str| toml::from_str(text).unwrap();
-    let maps = MapFiles {
-        inet_org_person: [
-            map(include_str!("../../config/mapping/user.inetorgperson.toml")),
-            map(include_str!("../../config/mapping/group.groupofnames.toml")),
-        ],
-        active_directory: [
-            map(include_str!("../../config/mapping/user.active-directory.toml")),
-            map(include_str!("../../config/mapping/group.active-directory.toml")),
-        ],
-        posix_group: map(include_str!("../../config/mapping/group.posixgroup.toml")),
-    };
+    let resources::Resources { registry, maps } = resources::Resources::load(&DataConfig::default()).unwrap();
     let container = |base: &str| ContainerConfig { base: dn(base), object_classes: None, rdn: None, attributes: Vec::new() };
     let config = MappingConfig {
         users: container("ou=people,dc=example,dc=com"),
@@ -85,7 +74,7 @@ fn main_mapping() -> Mapping {
         passwords: Passwords::Off,
         on_delete: OnDelete::Delete,
     };
-    Mapping::compile(&config, &SchemaRegistry::builtin(), &maps, &capabilities).unwrap_or_else(|error| panic!("{error}")).mapping
+    Mapping::compile(&config, &registry, &maps, &capabilities).unwrap_or_else(|error| panic!("{error}")).mapping
 }
 
 fn dn(text: &str) -> Dn {
