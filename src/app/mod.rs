@@ -16,7 +16,7 @@ use self::generation::Generation;
 use crate::admin::{AdminConfig, AdminListener, AdminState};
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
-use crate::http::{self, HttpConfig, Listener, Serving};
+use crate::http::{self, Explanation, HttpConfig, Listener, Question, Serving};
 use crate::lifecycle::Sockets;
 use crate::secret::Secret;
 use crate::telemetry::{Metrics, OwnCertificate};
@@ -188,6 +188,29 @@ impl App {
             audit.close().await;
         }
     }
+}
+
+/// Says what a request would do by this configuration, which nothing is served by. Nothing is written.
+///
+/// # Errors
+/// What cannot be read, or that the directory is not there.
+pub async fn explain(mut config: Config, question: Question) -> Result<Explanation, StartError> {
+    // What is only there to serve.
+    config.server.tls = None;
+    config.auth.oauth = None;
+    config.auth.issuers = Vec::new();
+    config.service.cache.feed = false;
+    let cursor_key = made_up_key()?;
+    config.service.cursors.key.get_or_insert(cursor_key);
+    let (generation, _) = Generation::new(&config, None, &Arc::new(Metrics::default()), None)?;
+    let ready = generation.ready_within(READY).await;
+    let explained = match ready {
+        Ok(()) => Ok(generation.gateway.explain(question).await),
+        Err(trouble) => Err(StartError(format!("the directory is not there: {trouble}"))),
+    };
+    generation.close(Instant::now()).await;
+    let mask = config.audit.map(|audit| audit.mask).unwrap_or_default();
+    explained.map(|explanation| explanation.masking(&mask))
 }
 
 /// 256 random bits as text.

@@ -28,9 +28,14 @@ impl AuditConfig {
     /// Whether an attribute's values are left out, with whatever options it is written.
     pub fn is_masked(&self, attribute: &str) -> bool {
         let name = attribute.split(';').next().unwrap_or_default();
-        let is = |masked: &str| masked.eq_ignore_ascii_case(name);
-        SECRETS.into_iter().any(is) || self.mask.iter().any(|masked| is(masked))
+        is_secret(attribute) || self.mask.iter().any(|masked| masked.eq_ignore_ascii_case(name))
     }
+}
+
+/// Whether an attribute's values are never written or shown, whatever the configuration says, with whatever options it is written.
+pub fn is_secret(attribute: &str) -> bool {
+    let name = attribute.split(';').next().unwrap_or_default();
+    SECRETS.into_iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 /// Where lines go.

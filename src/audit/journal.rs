@@ -224,6 +224,10 @@ impl Directory for Journalled {
         self.directory.check_password(dn, password).await
     }
 
+    async fn rehearse(&self, record: &ChangeRecord, assertion: Option<&Filter>) -> Result<bool, DirectoryError> {
+        self.directory.rehearse(record, assertion).await
+    }
+
     async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
         self.directory.follow(branches, tell).await;
     }

@@ -17,7 +17,7 @@ mod verify;
 mod writer;
 
 pub use self::chain::Entry;
-pub use self::config::{AuditConfig, Destination, FileConfig, OnFailure, SyslogAddress};
+pub use self::config::{AuditConfig, Destination, FileConfig, OnFailure, SyslogAddress, is_secret};
 pub use self::journal::{Journal, Journalled, Request};
 pub use self::syslog::reach as reach_syslog;
 pub use self::verify::{Broken, Verified, verify};

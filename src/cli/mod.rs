@@ -3,6 +3,7 @@
 mod adopt;
 mod audit;
 mod check;
+mod explain;
 mod health;
 mod key;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Show which existing users would be managed through SCIM from now on, and with --apply adopt them
     Adopt(adopt::Arguments),
+    /// Show what a SCIM request would write, as LDIF, and what it would be answered; writes nothing
+    Explain(explain::Arguments),
     /// Look at the audit
     Audit {
         #[command(subcommand)]
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Serve(config) => serve::run(&config.path),
         Command::Check { config, offline, json } => check::run(&config.path, offline, json),
         Command::Adopt(arguments) => adopt::run(&arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Health { config, live } => health::run(&config.path, live),
         Command::Key { command: KeyCommand::New { name, scopes, expires, client } } => {
             let kind = if client { key::Kind::Client } else { key::Kind::ApiKey(expires) };

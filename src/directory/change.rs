@@ -82,6 +82,28 @@ pub enum ChangeRecord {
     Delete(Dn),
 }
 
+impl ChangeRecord {
+    /// The entry that is changed, by its name before.
+    pub fn dn(&self) -> &Dn {
+        match self {
+            Self::Add(Entry { dn, .. })
+            | Self::Modify { dn, .. }
+            | Self::Rename { dn, .. }
+            | Self::Move { dn, .. }
+            | Self::Delete(dn) => dn,
+        }
+    }
+
+    /// The name it has afterwards, where that is another one.
+    pub fn new_name(&self) -> Option<Dn> {
+        match self {
+            Self::Rename { dn, rdn, .. } => Some(dn.renamed(rdn.clone())),
+            Self::Move { dn, parent } => dn.rdn().map(|rdn| parent.child(rdn.clone())),
+            Self::Add(_) | Self::Modify { .. } | Self::Delete(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,22 @@ impl Entry {
         self.push(attribute, [value.as_bytes().to_vec()]);
     }
 
+    /// Makes an attribute hold exactly these values; without any it is gone.
+    pub fn set(&mut self, attribute: &str, values: Vec<Vec<u8>>) {
+        match self.attributes.iter().position(|(name, _)| name.eq_ignore_ascii_case(attribute)) {
+            Some(at) if values.is_empty() => {
+                self.attributes.remove(at);
+            }
+            Some(at) => {
+                if let Some((_, present)) = self.attributes.get_mut(at) {
+                    *present = values;
+                }
+            }
+            None if values.is_empty() => {}
+            None => self.attributes.push((attribute.to_owned(), values)),
+        }
+    }
+
     /// The values of an attribute, none if it is not there.
     pub fn values(&self, attribute: &str) -> &[Vec<u8>] {
         self.attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map_or(&[], |(_, values)| values)

@@ -2,12 +2,14 @@
 //!
 //! Everything that is printed for a directory is printed here, so this is the only place that escapes.
 
+mod altered;
 mod attribute;
 mod change;
 mod dn;
 mod entry;
 mod filter;
 mod inverse;
+mod matching;
 mod port;
 mod result;
 mod schema;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::profile::Profile;
-use super::{DirectoryError, Dn, Entry, Filter, Modification, Rdn, Subschema};
+use super::{ChangeRecord, DirectoryError, Dn, Entry, Filter, Modification, Rdn, Subschema};
 
 /// How deep a search goes (RFC 4511 section 4.5.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,6 +244,12 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
 
     /// Removes an entry.
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
+
+    /// Asks what a write would come to, without its being made. `false`: this directory has no control by which that can be asked
+    /// (draft-zeilenga-ldap-noop). The error is the refusal that the write would meet.
+    async fn rehearse(&self, _record: &ChangeRecord, _assertion: Option<&Filter>) -> Result<bool, DirectoryError> {
+        Ok(false)
+    }
 
     /// Tells what changes in these branches, whoever changes it, for as long as it is polled. Of a change by several steps at once
     /// perhaps only the last is told. A feed that is lost is taken up again by itself.

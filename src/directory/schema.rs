@@ -150,6 +150,18 @@ impl AttributeType {
         Self::TEXTS.contains(&self.syntax.as_str())
     }
 
+    /// Whether a value can be one of it, as far as its syntax is known here.
+    pub fn is_well_formed(&self, value: &[u8]) -> bool {
+        let text = std::str::from_utf8(value);
+        match self.syntax.as_str() {
+            Self::BOOLEAN => text.is_ok_and(|text| matches!(text, "TRUE" | "FALSE")),
+            _ if self.is_ascii() => value.is_ascii(),
+            _ if self.is_dn() => text.is_ok_and(|text| text.parse::<super::Dn>().is_ok()),
+            _ if self.is_text() => text.is_ok_and(|text| !text.is_empty()),
+            _ => true,
+        }
+    }
+
     /// Whether the definition was read; otherwise it is assumed.
     pub fn is_known(&self) -> bool {
         !self.syntax.is_empty()
@@ -280,6 +292,28 @@ impl Subschema {
             open.extend(class.into_iter().flat_map(|class| &class.sup).filter(|sup| seen.insert((*sup).clone())).cloned());
             Some(class)
         })
+    }
+
+    /// What entries of these classes must have.
+    pub fn demanded<'a>(&self, classes: impl IntoIterator<Item = &'a str>) -> Vec<&str> {
+        let mut names: Vec<&str> = self.chain(classes).flatten().flat_map(|class| &class.must).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Whether a class is the other one, or inherits from it.
+    pub fn is_kind_of(&self, class: &str, other: &str) -> bool {
+        let mut open = vec![class.to_ascii_lowercase()];
+        let mut seen = HashSet::new();
+        while let Some(name) = open.pop() {
+            if name.eq_ignore_ascii_case(other) {
+                return true;
+            }
+            let above = self.classes.get(&name).into_iter().flat_map(|class| &class.sup);
+            open.extend(above.filter(|sup| seen.insert((*sup).clone())).cloned());
+        }
+        false
     }
 
     fn names(&self, attributes: &[String], wanted: &AttributeType) -> bool {

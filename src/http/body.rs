@@ -96,7 +96,8 @@ async fn discard(mut body: Incoming) {
     let _ = tokio::time::timeout(LONGEST_DISCARD, reading).await;
 }
 
-fn parse(bytes: &[u8], depth: usize) -> Result<Value, ScimError> {
+/// The JSON of a whole body.
+pub(super) fn parse(bytes: &[u8], depth: usize) -> Result<Value, ScimError> {
     let syntax = |detail: String| ScimError::bad_request(ScimType::InvalidSyntax, detail);
     // Some clients put a byte order mark in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

@@ -13,12 +13,12 @@ use crate::auth::{Scope, Scopes};
 use crate::scim::discovery::{self, AuthenticationScheme, Features, Pagination};
 use crate::scim::patch::PatchRequest;
 use crate::scim::{Json, Kind, ListQuery, Projection, Resource, ScimError, list_response, openapi};
-use crate::service::{BulkPermission, Context, Got, Projected};
+use crate::service::{BulkPermission, Context, Got, Projected, Service};
 
 impl Gateway {
     /// Carries a call out.
     pub(super) async fn call(self: Arc<Self>, mut admitted: Admitted) -> Answer {
-        let result = self.dispatch(&mut admitted).await;
+        let result = self.dispatch(&self.service, &mut admitted).await;
         let Context { client, request_id, dialect, .. } = &admitted.context;
         for tolerance in dialect.used.iter() {
             self.metrics.tolerated(client, tolerance.name());
@@ -27,10 +27,10 @@ impl Gateway {
         result.unwrap_or_else(|error| response::error(&error))
     }
 
-    async fn dispatch(&self, admitted: &mut Admitted) -> Result<Answer, ScimError> {
+    /// The same by a service that need not be the one that is served; tells nobody.
+    pub(super) async fn dispatch(&self, service: &Service, admitted: &mut Admitted) -> Result<Answer, ScimError> {
         let Admitted { call, query, body, scopes, policy, if_none_match, context } = admitted;
         let body = body.take().unwrap_or_default();
-        let service = &self.service;
         let registry = service.registry();
         let base = context.base_url.clone();
         match call {

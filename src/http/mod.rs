@@ -5,6 +5,7 @@ mod body;
 mod compression;
 mod config;
 mod connection;
+mod explain;
 mod gateway;
 mod handlers;
 mod listener;
@@ -19,6 +20,7 @@ mod tls;
 
 pub use administrator::NotAdministrator;
 pub use config::{HttpConfig, TlsConfig};
+pub use explain::{Explanation, Question};
 pub use gateway::Gateway;
 pub use listener::{Entrance, Listener, Serving};
 pub use policy::{ClientPolicy, GroupPatchAnswer};

@@ -14,14 +14,15 @@ use uuid::Uuid;
 
 use super::config::LdapConfig;
 use super::convert::Rest;
+use super::inspection::{NO_OP, NO_OPERATION};
 use super::operation::{Found, Operation, SLACK, too_late};
 use super::pool::{Contact, Pool};
 use super::turns::Turns;
 use super::{convert, tls};
 use crate::directory::profile::{OldName, Profile};
 use crate::directory::{
-    Branch, Capabilities, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, ModifyOp, Rdn, Reads,
-    ResultCode, Scope, SearchRequest, SearchResult, Source, Written,
+    Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, ModifyOp, Rdn,
+    Reads, ResultCode, Scope, SearchRequest, SearchResult, Source, Vendor, Written,
 };
 use crate::secret::Secret;
 use crate::telemetry::{DirectoryMetrics, Metrics};
@@ -243,6 +244,20 @@ impl LdapDirectory {
     }
 }
 
+/// Sends a write as it is.
+async fn send(ldap: &mut Ldap, record: &ChangeRecord) -> Result<LdapResult, ldap3::LdapError> {
+    match record {
+        ChangeRecord::Add(entry) => ldap.add(&entry.dn.to_string(), convert::attributes(entry)).await,
+        ChangeRecord::Modify { dn, changes } => ldap.modify(&dn.to_string(), convert::modifications(changes)).await,
+        ChangeRecord::Rename { dn, rdn, keep_old } => ldap.modifydn(&dn.to_string(), &rdn.to_string(), !keep_old, None).await,
+        ChangeRecord::Move { dn, parent } => {
+            let rdn = dn.rdn().map(Rdn::to_string).unwrap_or_default();
+            ldap.modifydn(&dn.to_string(), &rdn, true, Some(&parent.to_string())).await
+        }
+        ChangeRecord::Delete(dn) => ldap.delete(&dn.to_string()).await,
+    }
+}
+
 /// The next item of a search; none after the deadline, however fast they come. The server is told to stop then.
 async fn next<'a>(
     stream: &mut SearchStream<'a, String, &'a [String]>,
@@ -377,6 +392,37 @@ impl Directory for LdapDirectory {
             Box::pin(async move { ldap.delete(&name).await })
         })
         .await
+    }
+
+    async fn rehearse(&self, record: &ChangeRecord, assertion: Option<&Filter>) -> Result<bool, DirectoryError> {
+        // Others may know a control of this number by another meaning; a server that does not know it refuses, for it is critical.
+        if self.capabilities.borrow().as_deref().is_none_or(|known| known.vendor != Vendor::OpenLdap) {
+            return Ok(false);
+        }
+        let mut controls = vec![RawControl { ctype: NO_OP.to_owned(), crit: true, val: None }];
+        if let Some(filter) = assertion.filter(|_| self.has(Capabilities::ASSERTION)) {
+            let mut control = Assertion::new(filter.to_string());
+            control.crit = true;
+            controls.push(control.into());
+        }
+        let operation = match record {
+            ChangeRecord::Add(_) => Operation::Add,
+            ChangeRecord::Modify { .. } => Operation::Modify,
+            ChangeRecord::Rename { .. } | ChangeRecord::Move { .. } => Operation::Rename,
+            ChangeRecord::Delete(_) => Operation::Delete,
+        };
+        let record = Arc::new(record.clone());
+        let tried = self.perform(operation, Source::Provider, move |ldap, _| {
+            let record = record.clone();
+            ldap.with_controls(controls.clone());
+            Box::pin(async move { send(ldap, &record).await.map_err(convert::failure).and_then(convert::result) })
+        });
+        match tried.await {
+            Ok(_) => Err(DirectoryError::Unknown("the directory has made a change that it was asked only to try".to_owned())),
+            Err(error) if error.is(NO_OPERATION) => Ok(true),
+            Err(error) if error.is(ResultCode::UnavailableCriticalExtension) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {

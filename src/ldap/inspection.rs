@@ -12,9 +12,9 @@ use super::{convert, tls};
 use crate::directory::{DirectoryError, Dn, Entry, ResultCode};
 
 /// OpenLDAP's No-Op control (draft-zeilenga-ldap-noop): it does not advertise it, but knows it.
-const NO_OP: &str = "1.3.6.1.4.1.4203.666.5.2";
+pub(super) const NO_OP: &str = "1.3.6.1.4.1.4203.666.5.2";
 /// What is answered instead of success.
-const NO_OPERATION: ResultCode = ResultCode::Other(16654);
+pub(super) const NO_OPERATION: ResultCode = ResultCode::Other(16654);
 /// Get Effective Rights (draft-ietf-ldapext-acl-model).
 const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 

@@ -9,7 +9,7 @@ use super::names::{Name, Names};
 use super::rule::{Codec, Rule};
 use super::template::Template;
 use super::view::{View, among};
-use crate::directory::profile::Profile;
+use crate::directory::profile::{Lock, Profile};
 use crate::directory::{AttributeName, Ava, Dn, DnKey, Entry, Filter, Modification, ModifyOp, Rdn};
 use crate::scim::{BoundPath, Kind, Resource, ResourceType};
 
@@ -187,6 +187,28 @@ impl ResourceMapping {
             Some(item) => format!("{} of type {item}", rule.path),
             None => rule.path.to_string(),
         })
+    }
+
+    /// The SCIM attributes that lead to an attribute of an entry: those it holds, and those from which it is made up.
+    pub fn sources(&self, attribute: &str) -> Vec<String> {
+        let lock = match self.profile.lock {
+            Lock::Value { attribute, .. } | Lock::Bit { attribute, .. } => attribute,
+        };
+        let is = |name: &str| name.eq_ignore_ascii_case(attribute);
+        let password = self.profile.password.attribute().is_some_and(is) || is("userPassword");
+        let held = self.rules.iter().filter(|rule| is(&rule.attribute)).map(|rule| match &rule.item {
+            Some(item) => format!("{} of type {item}", rule.path),
+            None => rule.path.to_string(),
+        });
+        let mut found: Vec<String> = held.collect();
+        if self.ty.kind == Kind::User && is(lock) {
+            found.push("active".to_owned());
+        }
+        if password {
+            found.push("password".to_owned());
+        }
+        found.dedup();
+        found
     }
 
     /// Finds another resource with the same unique name; `None` where the entry's own name sees to that.

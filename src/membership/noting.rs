@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::MembershipCache;
 use crate::directory::profile::Profile;
 use crate::directory::{
-    Branch, Capabilities, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
+    Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
     SearchRequest, SearchResult, Written,
 };
 
@@ -110,6 +110,10 @@ impl Directory for Noting {
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let _write = self.write(dn, false);
         self.directory.delete(dn, assertion, reads).await
+    }
+
+    async fn rehearse(&self, record: &ChangeRecord, assertion: Option<&Filter>) -> Result<bool, DirectoryError> {
+        self.directory.rehearse(record, assertion).await
     }
 
     async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {

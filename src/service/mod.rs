@@ -15,6 +15,7 @@ mod order;
 mod patch;
 mod protected;
 mod rails;
+mod rehearsed;
 mod replace;
 mod restore;
 mod update;

@@ -107,7 +107,7 @@ impl Act {
 type Key = (Arc<str>, Act);
 
 /// What one client did of one kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Counter {
     /// When each was made, the oldest first.
     done: VecDeque<Timestamp>,
@@ -174,6 +174,13 @@ impl Rails {
     /// Nobody has done anything yet.
     pub fn new(config: RailsConfig, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self { config, clock, metrics, counters: Mutex::default(), settled: Notify::new() }
+    }
+
+    /// The same as they stand now; what is counted there does not count here.
+    pub(super) fn apart(&self, metrics: Arc<Metrics>) -> Self {
+        let counters = self.counters().iter().map(|(key, counter)| (key.clone(), Counter { under_way: 0, ..counter.clone() }));
+        let counters = Mutex::new(counters.collect());
+        Self { config: self.config, clock: self.clock.clone(), metrics, counters, settled: Notify::new() }
     }
 
     /// The limits.

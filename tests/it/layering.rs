@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("clock", &[]),
     ("secret", &[]),
     ("scim", &[]),
@@ -15,11 +15,12 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("ldap", &["directory", "telemetry", "secret"]),
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
     ("audit", &["directory", "telemetry"]),
-    ("service", &["audit", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
+    ("rehearsal", &["directory"]),
+    ("service", &["audit", "rehearsal", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
     ("adoption", &["directory", "mapping", "scim", "service"]),
     ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
-    ("http", &["scim", "service", "auth", "limit", "telemetry"]),
+    ("http", &["scim", "directory", "rehearsal", "service", "auth", "limit", "telemetry"]),
     ("admin", &["http", "service", "telemetry"]),
     ("lifecycle", &[]),
     (

@@ -20,6 +20,7 @@ mod derived;
 mod discovery;
 mod doctor;
 mod existing;
+mod explain;
 mod extensions;
 mod faults;
 mod feed;
