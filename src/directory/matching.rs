@@ -112,12 +112,9 @@ impl Filter {
             Self::LessOrEqual(attribute, bound) => any(attribute, &|definition, value| definition.compare(value, bound).is_le()),
             Self::Substring { attribute, initial, any: middle, last } => any(attribute, &|definition, value| {
                 let key = |part: &[u8]| definition.substring_key(part);
-                contains(
-                    &key(value),
-                    initial.as_deref().map(key),
-                    &middle.iter().map(|part| key(part)).collect::<Vec<_>>(),
-                    last.as_deref().map(key),
-                )
+                let (initial, last) = (initial.as_deref().map(key), last.as_deref().map(key));
+                let middle: Vec<Vec<u8>> = middle.iter().map(|part| key(part)).collect();
+                contains(&key(value), initial.as_deref(), &middle, last.as_deref())
             }),
             Self::HasBits(attribute, bits) => any(attribute, &|_, value| {
                 let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
@@ -143,13 +140,13 @@ impl AttributeType {
 }
 
 /// Whether the parts stand in the value in their order, without one in another.
-fn contains(value: &[u8], initial: Option<Vec<u8>>, middle: &[Vec<u8>], last: Option<Vec<u8>>) -> bool {
-    let rest = match &initial {
-        Some(initial) => value.strip_prefix(initial.as_slice()),
+fn contains(value: &[u8], initial: Option<&[u8]>, middle: &[Vec<u8>], last: Option<&[u8]>) -> bool {
+    let rest = match initial {
+        Some(initial) => value.strip_prefix(initial),
         None => Some(value),
     };
-    let rest = match (&last, rest) {
-        (Some(last), Some(rest)) => rest.strip_suffix(last.as_slice()),
+    let rest = match (last, rest) {
+        (Some(last), Some(rest)) => rest.strip_suffix(last),
         (_, rest) => rest,
     };
     let Some(mut rest) = rest else { return false };

@@ -46,17 +46,17 @@ pub struct Explanation {
 /// A step, and for a write the SCIM attributes that lead to those of the entry.
 #[derive(Debug, Clone)]
 struct Told {
-    step: Step,
     sources: Vec<(String, Vec<String>)>,
+    step: Step,
 }
 
 impl Gateway {
     /// Says what a request would do. Nothing of it stays: neither in the directory nor in this process.
     pub async fn explain(&self, question: Question) -> Explanation {
         let steps: Arc<Mutex<Vec<Step>>> = Arc::default();
-        let heard = steps.clone();
+        let noted = steps.clone();
         let service =
-            self.service.rehearsed(Box::new(move |step| heard.lock().unwrap_or_else(PoisonError::into_inner).push(step)));
+            self.service.rehearsed(Box::new(move |step| noted.lock().unwrap_or_else(PoisonError::into_inner).push(step)));
         let answer = self.answer(&service, question).await;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

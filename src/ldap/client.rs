@@ -403,7 +403,7 @@ impl Directory for LdapDirectory {
         if let Some(filter) = assertion.filter(|_| self.has(Capabilities::ASSERTION)) {
             let mut control = Assertion::new(filter.to_string());
             control.crit = true;
-            controls.push(control.into());
+            controls.push(control);
         }
         let operation = match record {
             ChangeRecord::Add(_) => Operation::Add,

@@ -190,7 +190,7 @@ impl ResourceMapping {
     }
 
     /// The SCIM attributes that lead to an attribute of an entry: those it holds, and those from which it is made up.
-    pub fn sources(&self, attribute: &str) -> Vec<String> {
+    pub fn led_by(&self, attribute: &str) -> Vec<String> {
         let lock = match self.profile.lock {
             Lock::Value { attribute, .. } | Lock::Bit { attribute, .. } => attribute,
         };

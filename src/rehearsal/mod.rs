@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::overlay::Overlay;
+use self::overlay::{Overlaid, Overlay};
 use self::stamp::Stamp;
 use crate::directory::profile::{Lock, Profile};
 use crate::directory::{
@@ -100,8 +100,10 @@ impl Rehearsal {
 
     /// An entry with all that it has, as it would be by now.
     async fn current(&self, dn: &Dn, profile: &Profile) -> Result<Option<Arc<Entry>>, DirectoryError> {
-        if let Some(overlaid) = self.overlay.get(dn) {
-            return Ok(overlaid);
+        match self.overlay.get(dn) {
+            Overlaid::Not => {}
+            Overlaid::Gone => return Ok(None),
+            Overlaid::Entry(entry) => return Ok(Some(entry)),
         }
         let lock = match profile.lock {
             Lock::Value { attribute, .. } | Lock::Bit { attribute, .. } => attribute,
@@ -269,19 +271,18 @@ impl Rehearsal {
         let known = self.known()?;
         let matches = |entry: &Entry| request.filter.matches(entry, &known.schema) == Some(true);
         let shown = |entry: &Entry| narrow(select(entry, &request.attributes), &request.only_values, &known.schema);
-        if request.scope == Scope::Base
-            && let Some(overlaid) = self.overlay.get(&request.base)
-        {
-            let entries = overlaid.filter(|entry| matches(entry)).iter().map(|entry| shown(entry)).collect();
+        if request.scope == Scope::Base {
+            let entries = match self.overlay.get(&request.base) {
+                Overlaid::Not => return self.directory.search(request).await,
+                Overlaid::Gone => Vec::new(),
+                Overlaid::Entry(entry) => Some(entry).filter(|entry| matches(entry)).iter().map(|entry| shown(entry)).collect(),
+            };
             return Ok(SearchResult { entries, truncated: false });
         }
         let (below, hidden) = self.overlay.below(&request.base);
         let most = |limit: u32| limit.saturating_add(u32::try_from(hidden.len()).unwrap_or(u32::MAX));
         let size_limit = if request.size_limit == 0 { 0 } else { most(request.size_limit) };
         let mut found = self.directory.search(&SearchRequest { size_limit, ..request.clone() }).await?;
-        if request.scope == Scope::Base {
-            return Ok(found);
-        }
         found.entries.retain(|entry| !hidden.contains(&entry.dn.key()));
         found.entries.extend(below.iter().filter(|entry| matches(entry)).map(|entry| shown(entry)));
         let limit = usize::try_from(request.size_limit).unwrap_or(usize::MAX);

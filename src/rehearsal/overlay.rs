@@ -9,6 +9,17 @@ use crate::directory::{ChangeRecord, Dn, DnKey, Entry};
 #[derive(Debug, Default)]
 pub(super) struct Overlay(Mutex<HashMap<DnKey, Option<Arc<Entry>>>>);
 
+/// How an entry stands to the directory's.
+#[derive(Debug)]
+pub(super) enum Overlaid {
+    /// It is as the directory has it, or is not.
+    Not,
+    /// There is none any more.
+    Gone,
+    /// It is this one.
+    Entry(Arc<Entry>),
+}
+
 impl Overlay {
     fn entries(&self) -> MutexGuard<'_, HashMap<DnKey, Option<Arc<Entry>>>> {
         // Nothing panics while it is held.
@@ -19,9 +30,13 @@ impl Overlay {
         self.entries().is_empty()
     }
 
-    /// The entry of this name, if it is another than the directory's.
-    pub(super) fn get(&self, dn: &Dn) -> Option<Option<Arc<Entry>>> {
-        self.entries().get(&dn.key()).cloned()
+    /// The entry of this name.
+    pub(super) fn get(&self, dn: &Dn) -> Overlaid {
+        match self.entries().get(&dn.key()) {
+            None => Overlaid::Not,
+            Some(None) => Overlaid::Gone,
+            Some(Some(entry)) => Overlaid::Entry(entry.clone()),
+        }
     }
 
     /// Whether a write rests on anything that the directory does not know.

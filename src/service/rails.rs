@@ -178,8 +178,8 @@ impl Rails {
 
     /// The same as they stand now; what is counted there does not count here.
     pub(super) fn apart(&self, metrics: Arc<Metrics>) -> Self {
-        let counters = self.counters().iter().map(|(key, counter)| (key.clone(), Counter { under_way: 0, ..counter.clone() }));
-        let counters = Mutex::new(counters.collect());
+        let of = |(key, counter): (&Key, &Counter)| (key.clone(), Counter { under_way: 0, ..counter.clone() });
+        let counters = Mutex::new(self.counters().iter().map(of).collect());
         Self { config: self.config, clock: self.clock.clone(), metrics, counters, settled: Notify::new() }
     }
 

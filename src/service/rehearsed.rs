@@ -44,12 +44,8 @@ impl Service {
         let is_of = |side: &ResourceMapping| dn.is_under(&side.base);
         // One branch may be within the other: the inner one counts.
         let (users, groups) = (&mapping.users, &mapping.groups);
-        let side = match (is_of(users), is_of(groups)) {
-            (true, true) if groups.base.is_under(&users.base) && groups.base.key() != users.base.key() => groups,
-            (_, false) => users,
-            (false, true) => groups,
-            (true, true) => users,
-        };
-        side.sources(attribute)
+        let groups_within = groups.base.is_under(&users.base) && groups.base.key() != users.base.key();
+        let side = if is_of(groups) && (groups_within || !is_of(users)) { groups } else { users };
+        side.led_by(attribute)
     }
 }
