@@ -67,20 +67,25 @@ impl Sockets {
     /// are named `scim` and `admin`.
     ///
     /// # Errors
-    /// What was passed is no listening TCP socket.
+    /// What was passed is no listening TCP socket, or there are two for one purpose.
     pub fn passed() -> std::io::Result<Self> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut passed = ListenFd::from_env();
         let mut sockets = Self::default();
         for n in 0..passed.len() {
-            let place = match names.split(':').nth(n) {
-                Some("admin") => &mut sockets.admin,
-                Some("scim") => &mut sockets.scim,
-                Some(_) | None if n == 1 => &mut sockets.admin,
-                Some(_) | None => &mut sockets.scim,
+            let (place, purpose) = match names.split(':').nth(n) {
+                Some("admin") => (&mut sockets.admin, "admin"),
+                Some("scim") => (&mut sockets.scim, "scim"),
+                Some(_) | None if n == 1 => (&mut sockets.admin, "admin"),
+                Some(_) | None => (&mut sockets.scim, "scim"),
             };
-            if let Some(socket) = passed.take_tcp_listener(n)? {
-                *place = Some(socket);
+            let Some(socket) = passed.take_tcp_listener(n)? else { continue };
+            // One of them would be open and never accepted from.
+            if place.replace(socket).is_some() {
+                return Err(std::io::Error::other(format!(
+                    "there are two sockets for {purpose}: leave one ListenStream= for it, and name them by FileDescriptorName=scim \
+                     and admin"
+                )));
             }
         }
         Ok(sockets)

@@ -27,7 +27,7 @@ pub struct ResourceError {
 }
 
 /// What the data files hold.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Resources {
     /// The schemas, extensions included.
     pub registry: SchemaRegistry,

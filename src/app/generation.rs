@@ -3,21 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::StartError;
+use super::backend::Backend;
 use crate::audit::Audit;
 use crate::auth::{Administrators, Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::directory::{Capabilities, Directory};
 use crate::http::{self, Entrance, Gateway};
-use crate::ldap::LdapDirectory;
 use crate::limit::{LimitConfig, RateLimiter};
-use crate::mapping::{Mapping, MappingConfig};
-use crate::membership::{MembershipCache, Noting};
 use crate::resources::Resources;
 use crate::service::Service;
 use crate::telemetry::Metrics;
@@ -29,11 +24,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) gateway: Arc<Gateway>,
-    directory: Arc<LdapDirectory>,
+    /// That of the generation before, where nothing about it has changed.
+    backend: Arc<Backend>,
     authorization_server: Option<Arc<AuthorizationServer>>,
     limits: (LimitConfig, Arc<RateLimiter>),
-    /// Ends with it.
-    _feed: AbortOnDropHandle<()>,
 }
 
 impl Generation {
@@ -48,33 +42,27 @@ impl Generation {
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> Result<(Self, Entrance), StartError> {
-        let resources = Resources::load(&config.data).map_err(|error| StartError(error.to_string()))?;
+        let resources = Arc::new(Resources::load(&config.data).map_err(|error| StartError(error.to_string()))?);
         let tls = config.server.tls.as_ref().map(http::server_config).transpose().map_err(StartError)?;
-        let directory = Arc::new(LdapDirectory::start(config.directory.clone(), metrics).map_err(StartError)?);
-        let schemas = Arc::new(resources.registry.clone());
-        let mapping = watch::Sender::new(None);
         let clock = Arc::new(SystemClock);
-        let cache = Arc::new(MembershipCache::new(config.service.cache, metrics));
-        let (users, groups) = (config.mapping.users.base.clone(), config.mapping.groups.base.clone());
-        let noting: Arc<dyn Directory> = Arc::new(Noting::new(directory.clone(), cache.clone(), users, groups));
-        let feed = AbortOnDropHandle::new(tokio::spawn(cache.clone().follow(noting.clone(), mapping.subscribe())));
-        let service =
-            Service::new((noting, cache), mapping.subscribe(), schemas, &config.service, (clock.clone(), metrics.clone()))
-                .map_err(|error| StartError(error.to_string()))?;
+        let backend = Backend::new(config, &resources, metrics, before.map(|before| &before.backend))?;
+        let (directory, mapping) = (&backend.directory, &backend.mapping);
+        let way = (backend.noting.clone(), backend.cache.clone());
+        let schemas = Arc::new(resources.registry.clone());
+        let service = Service::new(way, mapping.clone(), schemas, &config.service, (clock.clone(), metrics.clone()))
+            .map_err(|error| StartError(error.to_string()))?;
         let service = match before {
-            Some(before) => service.counting_on(before.gateway.service()),
+            Some(before) => service.going_on_from(before.gateway.service()),
             None => service,
         };
         let service = match audit {
             Some(audit) => service.audited(audit.clone()),
             None => service,
         };
-        let compiled = mapping.subscribe();
-        tokio::spawn(keep_compiled(directory.watch(), mapping, config.mapping.clone(), resources));
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);
         let server = config.auth.oauth.clone().map(|mut oauth| {
             let administrators = oauth.administrators.take();
-            let administrators = administrators.map(|config| Administrators::new(directory.clone(), compiled, config));
+            let administrators = administrators.map(|config| Administrators::new(directory.clone(), mapping.clone(), config));
             let before = before.and_then(|before| before.authorization_server.as_deref());
             AuthorizationServer::new(oauth, audience, administrators, clock.clone(), before).map(Arc::new)
         });
@@ -93,7 +81,7 @@ impl Generation {
         ));
         let entrance = Entrance::new(&config.server, tls, gateway.clone());
         let limits = (config.limits.clone(), limiter);
-        Ok((Self { gateway, directory, authorization_server: server, limits, _feed: feed }, entrance))
+        Ok((Self { gateway, backend, authorization_server: server, limits }, entrance))
     }
 
     /// Whether requests can be served; waits for that as long as it takes, up to a time.
@@ -111,7 +99,7 @@ impl Generation {
         }
     }
 
-    /// Lets the last request of it end, for as long as that may take, and then its connections.
+    /// Lets the last request of it end, for as long as that may take, and then what no other generation uses.
     pub(super) async fn retire(self, time: Duration) {
         let deadline = Instant::now() + time;
         while Arc::strong_count(&self.gateway) > 1 && Instant::now() < deadline {
@@ -120,39 +108,11 @@ impl Generation {
         self.close(deadline).await;
     }
 
-    /// Lets writes end, and then the connections. No new requests may come.
+    /// Lets writes end, and then the connections, unless another generation goes on with them. No new requests may come.
     pub(super) async fn close(self, deadline: Instant) {
         let _ = tokio::time::timeout_at(deadline, self.gateway.finish_writes()).await;
-        self.directory.close().await;
-    }
-}
-
-/// Compiles the mapping whenever the directory tells anew what it can hold.
-async fn keep_compiled(
-    mut capabilities: watch::Receiver<Option<Arc<Capabilities>>>,
-    mapping: watch::Sender<Option<Arc<Mapping>>>,
-    config: MappingConfig,
-    Resources { registry, maps }: Resources,
-) {
-    loop {
-        let known = capabilities.borrow_and_update().clone();
-        if let Some(known) = known {
-            match Mapping::compile(&config, &registry, &maps, &known) {
-                Ok(compiled) => {
-                    for remark in &compiled.remarks {
-                        tracing::warn!("{remark}");
-                    }
-                    mapping.send_replace(Some(Arc::new(compiled.mapping)));
-                }
-                Err(error) => {
-                    for line in error.0 {
-                        tracing::error!("{line}");
-                    }
-                }
-            }
-        }
-        if capabilities.changed().await.is_err() {
-            return;
+        if let Some(backend) = Arc::into_inner(self.backend) {
+            backend.close().await;
         }
     }
 }

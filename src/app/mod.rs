@@ -1,6 +1,7 @@
 //! The composition root: from a configuration to a running gateway, and from another one to the same gateway changed. Nothing here
 //! decides; it only connects.
 
+mod backend;
 mod generation;
 
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::http::{self, Explanation, HttpConfig, Listener, Question, Serving};
 use crate::lifecycle::Sockets;
 use crate::secret::Secret;
-use crate::telemetry::{Metrics, OwnCertificate};
+use crate::telemetry::{LogConfig, Metrics, OwnCertificate, TracesConfig};
 
 /// How long a reload waits for the directory as the new configuration has it.
 const READY: Duration = Duration::from_secs(15);
@@ -60,11 +61,19 @@ struct Fixed {
     server: HttpConfig,
     admin: AdminConfig,
     audit: Option<AuditConfig>,
+    log: LogConfig,
+    traces: Option<TracesConfig>,
 }
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        Self { server: config.server.clone(), admin: config.admin.clone(), audit: config.audit.clone() }
+        Self {
+            server: config.server.clone(),
+            admin: config.admin.clone(),
+            audit: config.audit.clone(),
+            log: config.log,
+            traces: config.traces.clone(),
+        }
     }
 
     /// The keys that another configuration has other values for.
@@ -74,6 +83,8 @@ impl Fixed {
             ("server.max_connections", self.server.max_connections != other.server.max_connections),
             ("admin.listen", self.admin.listen != other.admin.listen),
             ("[audit]", self.audit != other.audit),
+            ("[log]", self.log != other.log),
+            ("[traces]", self.traces != other.traces),
         ];
         keys.into_iter().filter_map(|(key, changed)| changed.then_some(key))
     }
@@ -141,9 +152,11 @@ impl App {
             generation.close(Instant::now()).await;
             return Err(StartError(format!("the directory is there as configured before, and is not now: {trouble}")));
         }
-        for key in self.fixed.changed(&Fixed::of(&config)) {
+        let later: Vec<&str> = self.fixed.changed(&Fixed::of(&config)).collect();
+        for key in &later {
             tracing::warn!("{key} takes effect at the next start");
         }
+        self.metrics.restart_wanted(later.len());
         note_expiries(&config, &self.metrics);
         (self.linger, self.drain) = (config.server.linger, config.server.drain);
         self.serving.replace(entrance);

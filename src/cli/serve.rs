@@ -1,6 +1,7 @@
 //! `scimgate serve`.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -53,14 +54,17 @@ fn warn_of_exposed_secrets(config: &Config) {
 
 async fn serve(path: &Path, config: Config) -> Result<(), String> {
     let mut signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let (mut watched, config) = Watched::read(path, &config).map_err(|error| error.to_string())?;
     let mut watch_files = config.server.watch_files;
-    let mut watched = Watched::new(path, &config);
     let sockets = Sockets::passed().map_err(|error| format!("LISTEN_FDS: {error}"))?;
     let mut app = App::start(config, sockets).await.map_err(|error| error.to_string())?;
     lifecycle::ready();
     tokio::spawn(lifecycle::watchdog());
+    let mut once_more = false;
     loop {
         let why = tokio::select! {
+            biased;
+            () = std::future::ready(()), if once_more => "SIGHUP came while it was read",
             asked = signals.next() => match asked {
                 Asked::End => break,
                 Asked::Reload => "SIGHUP",
@@ -69,19 +73,19 @@ async fn serve(path: &Path, config: Config) -> Result<(), String> {
         };
         tracing::info!("reading the configuration again: {why}");
         lifecycle::reloading();
-        tokio::select! {
-            reloaded = reload(path, &mut app) => match reloaded {
-                Ok(now) => (watched, watch_files) = now,
-                Err(mistakes) => {
-                    app.reloaded(false);
-                    for mistake in mistakes {
-                        tracing::error!("not reloaded, and nothing has changed: {mistake}");
-                    }
-                    lifecycle::status("the configuration that is there was refused; see the log");
-                    watched.seen();
+        watched.seen();
+        let (reloaded, asked_again) = unless_ended(&mut signals, reload(path, &mut app)).await;
+        once_more = asked_again;
+        match reloaded {
+            None => break,
+            Some(Ok(now)) => (watched, watch_files) = now,
+            Some(Err(mistakes)) => {
+                app.reloaded(false);
+                for mistake in mistakes {
+                    tracing::error!("not reloaded, and nothing has changed: {mistake}");
                 }
-            },
-            () = signals.end() => break,
+                lifecycle::status("the configuration that is there was refused; see the log");
+            }
         }
         lifecycle::ready();
     }
@@ -89,6 +93,22 @@ async fn serve(path: &Path, config: Config) -> Result<(), String> {
     lifecycle::stopping();
     app.stop(signals.end()).await;
     Ok(())
+}
+
+/// Goes on until it is done, or the process is to end; says too whether another reload was asked for meanwhile, which may have been
+/// for a file that was read already.
+async fn unless_ended<T>(signals: &mut Signals, doing: impl Future<Output = T>) -> (Option<T>, bool) {
+    let mut doing = pin!(doing);
+    let mut asked_again = false;
+    loop {
+        tokio::select! {
+            done = doing.as_mut() => return (Some(done), asked_again),
+            asked = signals.next() => match asked {
+                Asked::End => return (None, asked_again),
+                Asked::Reload => asked_again = true,
+            },
+        }
+    }
 }
 
 /// Waits until a file is another one.
@@ -105,11 +125,10 @@ async fn changed(watched: &mut Watched) {
 async fn reload(path: &Path, app: &mut App) -> Result<(Watched, bool), Vec<String>> {
     let file: PathBuf = path.to_owned();
     let read = tokio::task::spawn_blocking(move || {
-        let config = Config::load(&file).map_err(|error| error.0)?;
-        let watched = Watched::new(&file, &config);
-        Ok::<_, Vec<String>>((config, watched))
+        let found = Config::load(&file).map_err(|error| error.0)?;
+        Watched::read(&file, &found).map_err(|error| error.0)
     });
-    let (config, watched) = read.await.map_err(|error| vec![error.to_string()])??;
+    let (watched, config) = read.await.map_err(|error| vec![error.to_string()])??;
     warn_of_exposed_secrets(&config);
     let watch_files = config.server.watch_files;
     app.reload(config).await.map_err(|error| vec![error.to_string()])?;

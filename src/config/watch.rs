@@ -3,12 +3,12 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use super::{Config, ConfigError};
 
 /// What tells one state of a file from another. A link is followed: Kubernetes changes where one leads to.
 type Stamp = Option<(u64, u64, i64, i64, u64)>;
 
-/// The files, as they were when they were read.
+/// The files, as they were before they were read: what is changed while they are read is read again.
 #[derive(Debug)]
 pub struct Watched {
     paths: Vec<PathBuf>,
@@ -17,8 +17,17 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// The configuration in this file, and all that it names.
-    pub fn new(file: &Path, config: &Config) -> Self {
+    /// Notes how the file of the configuration is, and all that it names, and then reads it. What there is to note is only known
+    /// from the configuration, as it was found just before.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn read(file: &Path, found: &Config) -> Result<(Self, Config), ConfigError> {
+        let watched = Self::of(file, found);
+        Ok((watched, Config::load(file)?))
+    }
+
+    fn of(file: &Path, config: &Config) -> Self {
         let paths: Vec<PathBuf> = std::iter::once(file.to_owned()).chain(files(config)).collect();
         let read = stamps(&paths);
         Self { paths, last: read.clone(), read }
@@ -32,7 +41,7 @@ impl Watched {
         settled && self.last != self.read
     }
 
-    /// Takes them, as they are now, for read, whatever came of it.
+    /// Takes them, as they are now, for read: they are about to be, whatever comes of it.
     pub fn seen(&mut self) {
         self.read = stamps(&self.paths);
         self.last.clone_from(&self.read);
@@ -76,7 +85,7 @@ fn files(config: &Config) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
-    fn of(path: &Path) -> Watched {
+    fn watching(path: &Path) -> Watched {
         let paths = vec![path.to_owned()];
         let read = stamps(&paths);
         Watched { paths, last: read.clone(), read }
@@ -87,7 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("scimgate.toml");
         std::fs::write(&file, "a").unwrap();
-        let mut watched = of(&file);
+        let mut watched = watching(&file);
         assert!(!watched.changed());
         std::fs::write(&file, "ab").unwrap();
         assert!(!watched.changed(), "it may be written still");
@@ -109,7 +118,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("1", at("..data")).unwrap();
         std::os::unix::fs::symlink("..data/key", at("key")).unwrap();
-        let mut watched = of(&at("key"));
+        let mut watched = watching(&at("key"));
         std::os::unix::fs::symlink("2", at("..new")).unwrap();
         std::fs::rename(at("..new"), at("..data")).unwrap();
         assert!(!watched.changed());

@@ -1,6 +1,6 @@
 //! Where the directory is and how we sign in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -9,7 +9,7 @@ use crate::directory::Vendor;
 use crate::secret::Secret;
 
 /// `[directory]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LdapConfig {
     /// `ldap://`, `ldaps://` or `ldapi://`, the preferred server first. One at a time is written to.
     pub urls: Vec<Url>,
@@ -41,8 +41,16 @@ pub struct LdapConfig {
     pub keepalive: Duration,
 }
 
+impl LdapConfig {
+    /// The files that are read when it is connected to.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let shown = self.client_certificate.iter().flat_map(|shown| [&shown.certificate, &shown.private_key]);
+        self.ca.iter().chain(shown).map(PathBuf::as_path)
+    }
+}
+
 /// Simple bind.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
     /// The service account's DN.
     pub dn: String,
@@ -53,7 +61,7 @@ pub struct Bind {
 }
 
 /// What we show a server that asks for a certificate: PEM files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// `directory.client_certificate`, with those of the authorities between.
     pub certificate: PathBuf,

@@ -4,7 +4,7 @@ use super::Role;
 use crate::directory::Dn;
 
 /// `[users]`, `[groups]` and `[provisioning]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappingConfig {
     /// Where users are and how their attributes are named.
     pub users: ContainerConfig,
@@ -37,7 +37,7 @@ pub struct MappingConfig {
 }
 
 /// One branch of the directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerConfig {
     /// New entries are put directly below it; existing ones are found anywhere below.
     pub base: Dn,

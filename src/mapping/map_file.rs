@@ -6,7 +6,7 @@ use super::config::MappingConfig;
 use crate::directory::profile::MapChoice;
 
 /// A map file: `config/mapping/*.toml`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MapFile {
     /// Object classes of a new entry.
@@ -30,7 +30,7 @@ pub struct MapFile {
 }
 
 /// The map files, those of users first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MapFiles {
     /// `inetOrgPerson` and `groupOfNames`.
     pub inet_org_person: [MapFile; 2],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `[cache]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheConfig {
     /// How many things there is room for, `BYTES_EACH` bytes for each. A user or a group takes two to six such places.
     pub capacity: u64,

@@ -212,11 +212,13 @@ impl Service {
         })
     }
 
-    /// The same, which goes on counting deletions and deactivations where another one of the same limits is.
+    /// The same, which goes on where another one is: with its counts of deletions and deactivations if the limits are the same, and
+    /// with its orders of lists if both remember in one place, for a write that the other began is told to its own.
     #[must_use]
-    pub fn counting_on(self, before: &Self) -> Self {
+    pub fn going_on_from(self, before: &Self) -> Self {
         let rails = if before.rails.config() == self.rails.config() { before.rails.clone() } else { self.rails };
-        Self { rails, ..self }
+        let orders = if Arc::ptr_eq(&before.cache, &self.cache) { before.orders.clone() } else { self.orders };
+        Self { rails, orders, ..self }
     }
 
     /// The same service by another way to the directory.

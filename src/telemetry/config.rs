@@ -3,7 +3,7 @@
 use tracing::level_filters::LevelFilter;
 
 /// `[log]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogConfig {
     /// The form of a line.
     pub format: LogFormat,

@@ -373,6 +373,11 @@ impl Metrics {
         self.reload.loaded(well);
     }
 
+    /// So many keys of the present configuration take effect at the next start only.
+    pub fn restart_wanted(&self, keys: usize) {
+        self.reload.restart_wanted(keys);
+    }
+
     /// Notes when a certificate of ours ends, in seconds since 1970.
     pub fn certificate_ends(&self, certificate: OwnCertificate, timestamp: f64) {
         self.certificate_expiry.get_or_create(&CertificateLabels { certificate: certificate.name() }).set(timestamp);

@@ -19,11 +19,17 @@ pub(super) struct ReloadMetrics {
     attempts: Family<Labels, Counter>,
     successful: Gauge,
     at: Instant,
+    restart_wanted: Gauge,
 }
 
 impl ReloadMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let this = Self { attempts: Family::default(), successful: Gauge::default(), at: Instant::default() };
+        let this = Self {
+            attempts: Family::default(),
+            successful: Gauge::default(),
+            at: Instant::default(),
+            restart_wanted: Gauge::default(),
+        };
         registry.register("config_loads", "Times the configuration was read to be served by", this.attempts.clone());
         registry.register(
             "config_last_load_successful",
@@ -35,6 +41,11 @@ impl ReloadMetrics {
             "Since when the present configuration is served by, in seconds since 1970",
             this.at.clone(),
         );
+        registry.register(
+            "config_restart_wanted",
+            "Keys of the present configuration that take effect at the next start only",
+            this.restart_wanted.clone(),
+        );
         this
     }
 
@@ -44,5 +55,9 @@ impl ReloadMetrics {
         if well {
             self.at.set(now());
         }
+    }
+
+    pub(super) fn restart_wanted(&self, keys: usize) {
+        self.restart_wanted.set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 }

@@ -90,6 +90,13 @@ async fn loaded(fixture: &Fixture, times: usize) {
     until("it is read again", async || fixture.gateway.measures(&line).await).await;
 }
 
+/// Whether so many connections to the directory were made since the start.
+async fn connected(fixture: &Fixture, times: usize) {
+    let made = || fixture.gateway.log().into_iter().filter(|line| line["message"] == "connected to the directory").count();
+    until("every connection is made", async || made() >= times).await;
+    assert_eq!(made(), times);
+}
+
 /// Puts another text in the place of the configuration.
 fn rewrite(fixture: &Fixture, change: impl Fn(String) -> String) {
     let file = fixture.gateway.file();
@@ -171,9 +178,86 @@ async fn a_cursor_outlives_a_reload_and_an_address_is_changed_at_the_next_start(
     loaded(&fixture, 2).await;
 
     fixture.gateway.logged(|line| line["message"] == "server.listen takes effect at the next start").await;
+    assert!(fixture.gateway.measures("scimgate_config_restart_wanted 1").await);
     let cursor = first["nextCursor"].as_str().unwrap();
     let second = fixture.scim.get(&format!("/Users?cursor={cursor}&count=2")).await.expect(200);
     assert_eq!(second["Resources"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_reload_does_not_change_is_kept() {
+    let fixture = Fixture::start().await;
+    let ana = fixture.scim.new_user("ana").await;
+    fixture.scim.new_group("staff", &[&ana]).await;
+    let path = format!("/Users/{ana}?attributes=groups");
+    let with_groups = fixture.scim.get(&path).await.expect(200);
+    connected(&fixture, 4).await;
+    let before = fixture.gateway.operations("search", "success").await;
+    fixture.scim.get(&path).await.expect(200);
+    let each = fixture.gateway.operations("search", "success").await - before;
+
+    rewrite(&fixture, |text| text.replace("name = \"ping\"", "name = \"ping-of-old\""));
+    loaded(&fixture, 2).await;
+    connected(&fixture, 4).await;
+    let before = fixture.gateway.operations("search", "success").await;
+    assert_eq!(fixture.scim.get(&path).await.expect(200), with_groups);
+    assert_eq!(fixture.gateway.operations("search", "success").await - before, each, "what was known is known");
+
+    rewrite(&fixture, |text| format!("{text}\n[cache]\ncapacity = 1000\n"));
+    loaded(&fixture, 3).await;
+    connected(&fixture, 8).await;
+    assert_eq!(fixture.scim.get(&path).await.expect(200), with_groups);
+}
+
+#[tokio::test]
+async fn a_mapping_that_does_not_fit_the_directory_changes_nothing() {
+    let fixture = Fixture::start().await;
+    connected(&fixture, 4).await;
+
+    rewrite(&fixture, |text| format!("{text}\n[users.attributes]\nnickName = \"noSuchAttribute\"\n"));
+    let told = fixture.gateway.logged(|line| line["message"].as_str().is_some_and(|text| text.contains("not reloaded"))).await;
+
+    assert!(told["message"].as_str().unwrap().contains("the directory has no attribute `noSuchAttribute`"), "{told}");
+    connected(&fixture, 4).await;
+    fixture.scim.new_user("ana").await;
+}
+
+#[tokio::test]
+async fn a_signal_during_a_reload_leads_to_another_one() {
+    let options = GatewayOptions::default().set("server.watch_files", "false");
+    let fixture = Fixture::with_gateway(options).await;
+    // Nothing listens there, for which the reload waits a while.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (here, elsewhere) = (fixture.directory.url(), format!("ldap://{nobody}"));
+    rewrite(&fixture, |text| text.replace(&here, &elsewhere));
+    hang_up(&fixture);
+    fixture.gateway.logged(|line| line["message"].as_str().is_some_and(|text| text.contains("SIGHUP"))).await;
+    until("it looks for the other directory", async || fixture.gateway.admin("/metrics").await.1.contains(&elsewhere)).await;
+
+    rewrite(&fixture, |text| text.replace(&elsewhere, &here).replace("name = \"ping\"", "name = \"ping-of-old\""));
+    hang_up(&fixture);
+
+    loaded(&fixture, 2).await;
+    fixture.scim.get("/Users").await.expect(200);
+    assert!(fixture.gateway.admin("/metrics").await.1.contains("client=\"ping-of-old\""));
+    assert!(fixture.gateway.measures("scimgate_config_loads_total{result=\"failure\"} 1").await);
+}
+
+#[tokio::test]
+async fn two_sockets_for_one_purpose_are_refused() {
+    let fixture = Fixture::start().await;
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    for socket in &sockets {
+        fcntl_setfd(socket, FdFlags::empty()).unwrap();
+    }
+    let [first, second] = sockets.each_ref().map(|socket| socket.as_raw_fd());
+    let script = format!("exec 3<&{first} 4<&{second}; export LISTEN_PID=$$; exec \"$0\" serve --config \"$1\"");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_scimgate")]).arg(fixture.gateway.file());
+    let ended = command.env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", "scim:scim").stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains("two sockets for scim") && told.contains("FileDescriptorName"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

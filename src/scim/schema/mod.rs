@@ -66,7 +66,7 @@ pub enum Uniqueness {
 }
 
 /// One attribute or sub-attribute (RFC 7643 section 7).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Attribute {
     /// In the schema's own case; compared without case.
     pub name: String,
@@ -102,7 +102,7 @@ impl Attribute {
 }
 
 /// A schema: its URI and attributes (RFC 7643 section 7).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
     /// The URI.
     pub id: Arc<str>,
@@ -149,7 +149,7 @@ impl Kind {
 }
 
 /// A resource type (RFC 7643 section 6): a core schema and its extensions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResourceType {
     /// Which of the two.
     pub kind: Kind,

@@ -6,7 +6,7 @@ use super::{AttrType, Attribute, Kind, Mutability, ResourceType, Returned, Schem
 use crate::scim::attr::{AttrPath, BoundPath};
 
 /// Both resource types.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SchemaRegistry {
     /// `/Users`
     pub user: Arc<ResourceType>,

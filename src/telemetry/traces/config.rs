@@ -7,7 +7,7 @@ use url::Url;
 use crate::secret::Secret;
 
 /// `[traces]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TracesConfig {
     /// Where batches are posted: OTLP over HTTP.
     pub endpoint: Url,
