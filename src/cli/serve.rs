@@ -1,7 +1,7 @@
 //! `scimgate serve`.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn serve(path: &Path, config: Config) -> Result<(), String> {
         tracing::info!("reading the configuration again: {why}");
         lifecycle::reloading();
         watched.seen();
-        let (reloaded, asked_again) = unless_ended(&mut signals, reload(path, &mut app)).await;
+        let (reloaded, asked_again) = unless_ended(&mut signals, Box::pin(reload(path, &mut app))).await;
         once_more = asked_again;
         match reloaded {
             None => break,
@@ -97,8 +97,7 @@ async fn serve(path: &Path, config: Config) -> Result<(), String> {
 
 /// Goes on until it is done, or the process is to end; says too whether another reload was asked for meanwhile, which may have been
 /// for a file that was read already.
-async fn unless_ended<T>(signals: &mut Signals, doing: impl Future<Output = T>) -> (Option<T>, bool) {
-    let mut doing = pin!(doing);
+async fn unless_ended<T>(signals: &mut Signals, mut doing: Pin<Box<impl Future<Output = T>>>) -> (Option<T>, bool) {
     let mut asked_again = false;
     loop {
         tokio::select! {

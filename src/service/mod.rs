@@ -218,7 +218,7 @@ impl Service {
     pub fn going_on_from(self, before: &Self) -> Self {
         let rails = if before.rails.config() == self.rails.config() { before.rails.clone() } else { self.rails };
         let orders = if Arc::ptr_eq(&before.cache, &self.cache) { before.orders.clone() } else { self.orders };
-        Self { rails, orders, ..self }
+        Self { orders, rails, ..self }
     }
 
     /// The same service by another way to the directory.

@@ -250,7 +250,7 @@ async fn two_sockets_for_one_purpose_are_refused() {
     for socket in &sockets {
         fcntl_setfd(socket, FdFlags::empty()).unwrap();
     }
-    let [first, second] = sockets.each_ref().map(|socket| socket.as_raw_fd());
+    let [first, second] = sockets.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
     let script = format!("exec 3<&{first} 4<&{second}; export LISTEN_PID=$$; exec \"$0\" serve --config \"$1\"");
     let mut command = Command::new("bash");
     command.args(["-c", &script, env!("CARGO_BIN_EXE_scimgate")]).arg(fixture.gateway.file());
