@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "METHOD", value_parser = method)]
     method: http::Method,
     /// Below the SCIM base, with its query: /Users, /Groups/ID, "/Users?filter=…"
-    #[arg(value_name = "PATH")]
+    #[arg(id = "resource", value_name = "PATH")]
     path: String,
     /// A file with the body; - for standard input
     #[arg(long, value_name = "FILE")]

@@ -151,7 +151,10 @@ mod tests {
                 "( 9.2 NAME 'one' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )",
                 "( 9.3 NAME 'other' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
             ],
-            object_classes: vec!["( 2.5.6.6 NAME 'person' STRUCTURAL MUST ( cn $ sn ) MAY ( mail $ one ) )"],
+            object_classes: vec![
+                "( 2.5.6.0 NAME 'top' ABSTRACT MUST objectClass )",
+                "( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST ( cn $ sn ) MAY ( mail $ one ) )",
+            ],
             ..Definitions::default()
         })
     }

@@ -132,8 +132,15 @@ async fn what_would_be_refused_says_why() {
     let text = said(&explain(&fixture, &protected, &["DELETE", &path], &Value::Null), 1);
     assert!(text.contains("# Answer: 403") && text.contains("named in [protected]"), "{text}");
     let text = said(&explain(&fixture, &[("provisioning.default_groups", &group)], &["POST", "/Users"], &user("eve")), 0);
-    assert!(text.contains("what rests on an earlier write") || directory.vendor() != Vendor::OpenLdap, "{text}");
     assert_eq!(records(&text).len(), 2, "{text}");
+    // The second change is of an entry that the directory does not have.
+    if directory.vendor() == Vendor::OpenLdap {
+        let mut eve = user("eve");
+        eve["password"] = "correct Horse 1 battery".into();
+        eve["active"] = false.into();
+        let text = said(&explain(&fixture, &[("users.password", "store")], &["POST", "/Users"], &eve), 0);
+        assert!(text.contains("what rests on an earlier write") && text.contains("the password is set by"), "{text}");
+    }
     assert_eq!(directory.snapshot().await, before);
 }
 
