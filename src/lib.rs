@@ -39,3 +39,5 @@ pub mod secret;
 pub mod service;
 #[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod undo;

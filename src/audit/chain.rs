@@ -66,6 +66,9 @@ pub(super) struct Write {
     /// Which operation of a bulk request it is, from zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bulk: Option<usize>,
+    /// What it takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) undoes: Option<Undoes>,
     /// The status of its answer; `None` where it was cut off by the end of the process.
     pub(super) status: Option<u16>,
     pub(super) changes: Vec<Change>,
@@ -80,9 +83,36 @@ pub(super) struct Change {
     pub(super) ldif: String,
     /// What undoes it; `null` where nothing does, or it was not done.
     pub(super) inverse: Option<String>,
+    /// The versions of the entry.
+    #[serde(flatten)]
+    pub(super) marks: Marks,
     /// Attributes whose values are left out of both.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) masked: Vec<String>,
+}
+
+/// The version of an entry, as its directory marks it, where the write itself told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Before the write.
+    #[serde(rename = "version_before", default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// After it.
+    #[serde(rename = "version_after", default, skip_serializing_if = "Option::is_none")]
+    pub is: Option<String>,
+}
+
+/// Which changes of which line are taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undoes {
+    /// The number of the line.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+    /// Its request.
+    pub request: String,
+    /// The places of its changes that are taken back, from zero.
+    pub changes: Vec<usize>,
 }
 
 /// What a line says of its place.

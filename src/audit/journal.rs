@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::chain::{Change, Entry, Event, Write};
+use super::chain::{Change, Entry, Event, Marks, Undoes, Write};
 use super::config::AuditConfig;
 use crate::directory::profile::Profile;
 use crate::directory::{
@@ -33,7 +33,7 @@ impl Journal {
 
     /// The line of the request, with what was noted so far.
     pub fn entry(&self, request: Request<'_>, status: Option<u16>) -> Entry {
-        let Request { request_id, client, address, method, resource_type, id, bulk } = request;
+        let Request { request_id, client, address, method, resource_type, id, bulk, undoes } = request;
         Entry::now(Event::Write(Write {
             request: (**request_id).to_owned(),
             client: (**client).to_owned(),
@@ -42,6 +42,7 @@ impl Journal {
             resource_type,
             id: id.map(str::to_owned),
             bulk,
+            undoes,
             status,
             changes: std::mem::take(&mut self.changes()),
         }))
@@ -49,7 +50,7 @@ impl Journal {
 }
 
 /// Who wants what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// The request's id in logs.
     pub request_id: &'a Arc<str>,
@@ -65,6 +66,8 @@ pub struct Request<'a> {
     pub id: Option<&'a str>,
     /// Which operation of a bulk request it is, from zero.
     pub bulk: Option<usize>,
+    /// What it takes back.
+    pub undoes: Option<Undoes>,
 }
 
 /// A directory as one request sees it: every write that passes is noted in the request's journal.
@@ -81,19 +84,28 @@ impl Journalled {
         Self { directory, journal, config }
     }
 
-    /// What must be read before the write.
+    /// What must be read before the write. The change mark comes with it where that costs no look of its own.
     fn needed(&self, record: &ChangeRecord) -> Vec<String> {
-        let mut needed = self.directory.capabilities().map_or_else(Vec::new, |known| record.needed_before(&known));
+        let Some(known) = self.directory.capabilities() else { return Vec::new() };
+        let mut needed = record.needed_before(&known);
         // What is left out is not read either.
         needed.retain(|name| !self.config.is_masked(name));
+        needed.extend(mark(&known, Capabilities::PRE_READ).map(str::to_owned));
         needed
+    }
+
+    /// What is to be known after the write: what was asked for, and the change mark where the write itself brings it.
+    fn wanted(&self, after: &[String]) -> Vec<String> {
+        let mark = self.directory.capabilities().and_then(|known| mark(&known, Capabilities::POST_READ));
+        let mark = mark.filter(|mark| !after.iter().any(|name| name.eq_ignore_ascii_case(mark)));
+        after.iter().cloned().chain(mark.map(str::to_owned)).collect()
     }
 
     /// What the write is to read. Where the directory does not read by a control what is after it, that is left to `finish`, so
     /// that the outcome of the write is known by itself.
-    fn reads<'a>(&self, before: &'a [String], reads: Reads<'a>) -> Reads<'a> {
+    fn reads<'a>(&self, before: &'a [String], wanted: &'a [String]) -> Reads<'a> {
         let by_control = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::POST_READ));
-        Reads { after: if by_control { reads.after } else { &[] }, ..reads }.and_before(before)
+        Reads::after(if by_control { wanted } else { &[] }).and_before(before)
     }
 
     async fn finish(
@@ -105,7 +117,10 @@ impl Journalled {
     ) -> Result<Written, DirectoryError> {
         self.note(record, done.as_ref());
         let written = done?;
-        if written.after.is_some() || after.is_empty() {
+        if after.is_empty() {
+            return Ok(Written { after: None, ..written });
+        }
+        if written.after.is_some() {
             return Ok(written);
         }
         let found = self.directory.search(&SearchRequest::entry(now, after.to_vec())).await;
@@ -122,24 +137,42 @@ impl Journalled {
             Err(DirectoryError::Refused { .. } | DirectoryError::NotSent(_)) => false,
         };
         let before = done.ok().and_then(|written| written.before.as_ref());
+        let after = done.ok().and_then(|written| written.after.as_ref());
         let known = self.directory.capabilities().filter(|_| may_be_done);
-        let inverse = known.and_then(|known| record.inverse(before, &known));
+        let mark = |entry: Option<&DirectoryEntry>, control: &str| {
+            let mark = known.as_ref().and_then(|known| mark(known, control));
+            mark.and_then(|mark| entry.and_then(|entry| entry.text(mark))).map(str::to_owned)
+        };
+        let marks = Marks { was: mark(before, Capabilities::PRE_READ), is: mark(after, Capabilities::POST_READ) };
+        let inverse = known.as_ref().and_then(|known| record.inverse(before, known));
         let inverse = inverse.map(|records| {
             masked_in(&records, is_masked, &mut masked);
             ldif::print(&records, is_masked)
         });
-        self.push(ldif::print([record], is_masked), inverse, masked, done.map(|_| ()));
+        self.push((ldif::print([record], is_masked), inverse), marks, masked, done.map(|_| ()));
     }
 
-    fn push(&self, ldif: String, inverse: Option<String>, masked: Vec<String>, done: Result<(), &DirectoryError>) {
+    fn push(
+        &self,
+        (ldif, inverse): (String, Option<String>),
+        marks: Marks,
+        masked: Vec<String>,
+        done: Result<(), &DirectoryError>,
+    ) {
         let (result, code) = match done {
             Ok(()) => (ResultCode::Success.name(), Some(ResultCode::Success.number())),
             Err(DirectoryError::Refused { code, .. }) => (code.name(), Some(code.number())),
             Err(DirectoryError::NotSent(_)) => ("notSent", None),
             Err(DirectoryError::Unknown(_) | DirectoryError::Malformed(_)) => ("unknown", None),
         };
-        self.journal.changes().push(Change { result, code, ldif, inverse, masked });
+        self.journal.changes().push(Change { result, code, ldif, inverse, marks, masked });
     }
+}
+
+/// The attribute that holds the version of an entry, where a write can bring it by this control and no two versions share one.
+fn mark(known: &Capabilities, control: &str) -> Option<&'static str> {
+    let profile = Profile::of(known);
+    (known.has_control(control) && profile.change_mark != profile.modified).then_some(profile.change_mark)
 }
 
 /// Attributes in these changes whose values are left out.
@@ -174,7 +207,8 @@ impl Directory for Journalled {
 
     async fn add(&self, entry: &DirectoryEntry, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let record = ChangeRecord::Add(entry.clone());
-        let done = self.directory.add(entry, self.reads(&[], reads)).await;
+        let wanted = self.wanted(reads.after);
+        let done = self.directory.add(entry, self.reads(&[], &wanted)).await;
         self.finish(&record, done, &entry.dn, reads.after).await
     }
 
@@ -186,37 +220,43 @@ impl Directory for Journalled {
         reads: Reads<'_>,
     ) -> Result<Written, DirectoryError> {
         let record = ChangeRecord::Modify { dn: dn.clone(), changes: changes.to_vec() };
-        let before = self.needed(&record);
-        let done = self.directory.modify(dn, changes, assertion, self.reads(&before, reads)).await;
+        let (before, wanted) = (self.needed(&record), self.wanted(reads.after));
+        let done = self.directory.modify(dn, changes, assertion, self.reads(&before, &wanted)).await;
         self.finish(&record, done, dn, reads.after).await
     }
 
     async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let record = ChangeRecord::Rename { dn: dn.clone(), rdn: rdn.clone(), keep_old: false };
-        let before = self.needed(&record);
-        let done = self.directory.rename(dn, rdn, assertion, self.reads(&before, reads)).await;
+        let (before, wanted) = (self.needed(&record), self.wanted(reads.after));
+        let done = self.directory.rename(dn, rdn, assertion, self.reads(&before, &wanted)).await;
         self.finish(&record, done, &dn.renamed(rdn.clone()), reads.after).await
     }
 
-    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+    async fn relocate(
+        &self,
+        dn: &Dn,
+        parent: &Dn,
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
         let record = ChangeRecord::Move { dn: dn.clone(), parent: parent.clone() };
-        let done = self.directory.relocate(dn, parent, assertion).await;
-        let written = Written::default();
-        self.note(&record, done.as_ref().map(|()| &written));
-        done
+        let (before, wanted) = (self.needed(&record), self.wanted(reads.after));
+        let done = self.directory.relocate(dn, parent, assertion, self.reads(&before, &wanted)).await;
+        let moved = record.new_name().unwrap_or_else(|| dn.clone());
+        self.finish(&record, done, &moved, reads.after).await
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
         let done = self.directory.set_password(dn, password).await;
         let ldif = ldif::comment(dn, "the password is set by an operation of its own (RFC 3062); its value is left out");
-        self.push(ldif, None, vec!["userPassword".to_owned()], done.as_ref().copied());
+        self.push((ldif, None), Marks::default(), vec!["userPassword".to_owned()], done.as_ref().copied());
         done
     }
 
-    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
+    async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, _reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let record = ChangeRecord::Delete(dn.clone());
         let before = self.needed(&record);
-        let done = self.directory.delete(dn, assertion, self.reads(&before, reads)).await;
+        let done = self.directory.delete(dn, assertion, self.reads(&before, &[])).await;
         self.finish(&record, done, dn, &[]).await
     }
 

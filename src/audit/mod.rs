@@ -12,13 +12,16 @@ mod chain;
 mod config;
 mod file;
 mod journal;
+mod past;
 mod syslog;
 mod verify;
 mod writer;
 
-pub use self::chain::Entry;
+pub use self::chain::{Entry, Marks, Undoes};
+
 pub use self::config::{AuditConfig, Destination, FileConfig, OnFailure, SyslogAddress, is_secret};
 pub use self::journal::{Journal, Journalled, Request};
+pub use self::past::{PastChange, PastWrite, read_past};
 pub use self::syslog::reach as reach_syslog;
 pub use self::verify::{Broken, Verified, verify};
 pub use self::writer::{Audit, NotWritten};

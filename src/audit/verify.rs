@@ -50,6 +50,14 @@ pub enum Broken {
 /// # Errors
 /// The first place where the chain is broken.
 pub fn verify(path: &Path) -> Result<Verified, Broken> {
+    verify_each(path, |_| {})
+}
+
+/// The same, and each line that is in its place is told.
+///
+/// # Errors
+/// The first place where the chain is broken; what was told by then is in order.
+pub(super) fn verify_each(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Verified, Broken> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |error| Broken::Unreadable { path, error }
@@ -95,6 +103,7 @@ pub fn verify(path: &Path) -> Result<Verified, Broken> {
                 None => first = place.seq,
                 Some(_) => {}
             }
+            tell(&line);
             chain = Some(Chain { seq: place.seq, hash: hash(&line) });
         }
     }

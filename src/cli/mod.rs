@@ -8,15 +8,19 @@ mod health;
 mod key;
 mod serve;
 mod settings;
+mod undo;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::auth::Scope;
 use crate::config::Config;
+use crate::directory::Capabilities;
+use crate::ldap::{Contact, LdapDirectory, Role};
 
 /// SCIM 2.0 in front of the LDAP directory you already have.
 #[derive(Debug, Parser)]
@@ -63,6 +67,8 @@ enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Show how audited writes would be taken back, and with --apply take them back; what was changed since stays
+    Undo(undo::Arguments),
     /// Print the values to paste into the identity provider
     Settings {
         #[command(flatten)]
@@ -125,6 +131,7 @@ pub fn run() -> ExitCode {
             key::new(&name, &scopes, kind)
         }
         Command::Audit { command: AuditCommand::Verify { config, file } } => audit::run(&config.path, file),
+        Command::Undo(arguments) => undo::run(arguments),
         Command::Settings { config, json } => settings::run(&config.path, json),
     }
 }
@@ -148,6 +155,19 @@ fn load(path: &std::path::Path) -> Option<Config> {
             None
         }
     }
+}
+
+/// What the server that takes the writes can do.
+async fn reach(directory: &LdapDirectory) -> Result<Arc<Capabilities>, String> {
+    let mut troubles = Vec::new();
+    for Contact { url, role, found, .. } in directory.contacts().await {
+        match found {
+            Ok(capabilities) if role == Role::Provider => return Ok(capabilities),
+            Ok(_) => {}
+            Err(trouble) => troubles.push(format!("the directory cannot be reached: {url}: {trouble}")),
+        }
+    }
+    Err(troubles.join("\n"))
 }
 
 /// The runtime every command runs in.

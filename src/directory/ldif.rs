@@ -42,6 +42,15 @@ pub fn comment(dn: &Dn, what: &str) -> String {
     out
 }
 
+/// The entry that a comment names, which stands where there is no change to print.
+pub fn commented(text: &str) -> Option<Dn> {
+    let mut lines = text.lines();
+    let mut first = lines.next()?.strip_prefix("# ")?.to_owned();
+    lines.map_while(|line| line.strip_prefix(' ')).for_each(|rest| first.push_str(rest));
+    let line = split(1, &first).ok()??;
+    if line.is("dn") { line.text().ok()?.parse().ok() } else { None }
+}
+
 fn record_into(record: &ChangeRecord, is_masked: &impl Fn(&str) -> bool, out: &mut String) {
     let head = |dn: &Dn, kind: &str, out: &mut String| {
         line("dn", dn.to_string().as_bytes(), out);

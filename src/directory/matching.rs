@@ -60,6 +60,11 @@ impl Subschema {
         known.unwrap_or_else(|| AttributeType { name: attribute.to_owned(), ..AttributeType::default() })
     }
 
+    /// Values of one key are the same value of the attribute.
+    pub fn value_key(&self, attribute: &str, value: &[u8]) -> Vec<u8> {
+        self.comparing(attribute).value_key(value)
+    }
+
     /// The values of an attribute, by whichever of its names the entry has them.
     pub fn values<'a>(&self, entry: &'a Entry, attribute: &str) -> &'a [Vec<u8>] {
         match (entry.values(attribute), self.attribute(attribute)) {

@@ -233,7 +233,13 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError>;
 
     /// Puts an entry below another one, under the same RDN.
-    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError>;
+    async fn relocate(
+        &self,
+        dn: &Dn,
+        parent: &Dn,
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError>;
 
     /// Sets the password of an entry by an operation of its own (RFC 3062).
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError>;

@@ -354,15 +354,24 @@ impl Directory for LdapDirectory {
         }
     }
 
-    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+    async fn relocate(
+        &self,
+        dn: &Dn,
+        parent: &Dn,
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
         let rdn = dn.rdn().map(Rdn::to_string).unwrap_or_default();
-        let (name, parent) = (dn.to_string(), parent.to_string());
+        let (name, place) = (dn.to_string(), parent.to_string());
         // Active Directory wants the old RDN to go, though it is the new one.
-        let moved = self.write(Operation::Rename, dn, assertion, Reads::NOTHING, |ldap| {
-            let (name, rdn, parent) = (name.clone(), rdn.clone(), parent.clone());
-            Box::pin(async move { ldap.modifydn(&name, &rdn, true, Some(&parent)).await })
-        });
-        moved.await.map(|_| ())
+        let done = self
+            .write(Operation::Rename, dn, assertion, reads, |ldap| {
+                let (name, rdn, place) = (name.clone(), rdn.clone(), place.clone());
+                Box::pin(async move { ldap.modifydn(&name, &rdn, true, Some(&place)).await })
+            })
+            .await?;
+        let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
+        self.after(&moved, reads.after, done).await
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {

@@ -92,10 +92,16 @@ impl Directory for Noting {
         self.directory.rename(dn, rdn, assertion, reads).await
     }
 
-    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+    async fn relocate(
+        &self,
+        dn: &Dn,
+        parent: &Dn,
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
         let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
         let _writes = (self.write(dn, false), self.write(&moved, true));
-        self.directory.relocate(dn, parent, assertion).await
+        self.directory.relocate(dn, parent, assertion, reads).await
     }
 
     async fn check_password(&self, dn: &Dn, password: &str) -> Result<bool, DirectoryError> {

@@ -315,8 +315,14 @@ impl Directory for RoleGroups {
         self.directory.rename(dn, rdn, assertion, reads).await
     }
 
-    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
-        self.directory.relocate(dn, parent, assertion).await
+    async fn relocate(
+        &self,
+        dn: &Dn,
+        parent: &Dn,
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
+        self.directory.relocate(dn, parent, assertion, reads).await
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {

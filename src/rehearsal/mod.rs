@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use self::overlay::{Overlaid, Overlay};
 use self::stamp::Stamp;
-use crate::directory::profile::{Lock, Profile};
+use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
     ResultCode, Scope, SearchRequest, SearchResult, Subschema, Vendor, Written,
@@ -105,12 +105,7 @@ impl Rehearsal {
             Overlaid::Gone => return Ok(None),
             Overlaid::Entry(entry) => return Ok(Some(entry)),
         }
-        let lock = match profile.lock {
-            Lock::Value { attribute, .. } | Lock::Bit { attribute, .. } => attribute,
-        };
-        // Not all directories give operational attributes for `+`.
-        let names = ["*", "+", lock, profile.id, profile.change_mark, profile.created, profile.modified, "memberOf"];
-        let request = SearchRequest::entry(dn, names.map(str::to_owned).to_vec());
+        let request = SearchRequest::entry(dn, profile.everything());
         Ok(self.directory.search(&request).await?.entries.into_iter().next().map(Arc::new))
     }
 
@@ -360,9 +355,15 @@ impl Directory for Rehearsal {
         self.write(ChangeRecord::Rename { dn: dn.clone(), rdn: rdn.clone(), keep_old: false }, assertion, reads).await
     }
 
-    async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: Option<&Filter>) -> Result<(), DirectoryError> {
+    async fn relocate(
+        &self,
+        dn: &Dn,
+        parent: &Dn,
+        assertion: Option<&Filter>,
+        reads: Reads<'_>,
+    ) -> Result<Written, DirectoryError> {
         let record = ChangeRecord::Move { dn: dn.clone(), parent: parent.clone() };
-        self.write(record, assertion, Reads::NOTHING).await.map(|_| ())
+        self.write(record, assertion, reads).await
     }
 
     async fn set_password(&self, dn: &Dn, _password: &str) -> Result<(), DirectoryError> {

@@ -147,6 +147,7 @@ impl Line {
             resource_type: self.kind.name(),
             id: self.id.as_deref(),
             bulk: self.bulk,
+            undoes: None,
         };
         self.journal.entry(request, status)
     }

@@ -54,12 +54,12 @@ impl Service {
 
     /// Puts an entry below another one.
     pub(super) async fn relocate(&self, dn: &Dn, parent: &Dn, assertion: &Filter, id: &Filter) -> Result<(), DirectoryError> {
-        match self.directory.relocate(dn, parent, Some(assertion)).await {
+        match self.directory.relocate(dn, parent, Some(assertion), Reads::NOTHING).await {
             Err(DirectoryError::Unknown(reason)) => {
                 let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
                 self.confirm(&moved, &[], &[], Some(id), reason).await.map(|_| ())
             }
-            done => done,
+            done => done.map(|_| ()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("clock", &[]),
     ("secret", &[]),
     ("scim", &[]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
     ("audit", &["directory", "telemetry"]),
     ("rehearsal", &["directory"]),
+    ("undo", &["audit", "directory"]),
     ("service", &["audit", "rehearsal", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
     ("adoption", &["directory", "mapping", "scim", "service"]),
     ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
@@ -79,10 +80,12 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "ldap",
             "lifecycle",
             "mapping",
+            "rehearsal",
             "resources",
             "scim",
             "service",
             "telemetry",
+            "undo",
         ],
     ),
 ];

@@ -5,15 +5,14 @@ mod progress;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::progress::Progress;
-use super::{block_on, complain, load, print};
+use super::{block_on, complain, load, print, reach};
 use crate::adoption::{self, Candidate, Listed, Plan, Policy, Problem, Stopped, UndoFile};
 use crate::config::Config;
 use crate::directory::{Capabilities, Directory as _, SearchRequest};
-use crate::ldap::{Contact, LdapConfig, LdapDirectory, Role};
+use crate::ldap::{LdapConfig, LdapDirectory};
 use crate::mapping::{Compiled, Mapping};
 use crate::resources::Resources;
 use crate::scim::Projection;
@@ -71,19 +70,6 @@ async fn adopt(arguments: &Arguments, config: Config) -> Result<(), String> {
 fn read_list(path: &Path) -> Result<Vec<Listed>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Listed::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// What the server that takes the writes can do.
-async fn reach(directory: &LdapDirectory) -> Result<Arc<Capabilities>, String> {
-    let mut troubles = Vec::new();
-    for Contact { url, role, found, .. } in directory.contacts().await {
-        match found {
-            Ok(capabilities) if role == Role::Provider => return Ok(capabilities),
-            Ok(_) => {}
-            Err(trouble) => troubles.push(format!("the directory cannot be reached: {url}: {trouble}")),
-        }
-    }
-    Err(troubles.join("\n"))
 }
 
 async fn with_directory(

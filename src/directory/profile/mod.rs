@@ -154,6 +154,15 @@ impl Profile {
         entry.values(self.id).first().and_then(|value| self.id_form.read(value))
     }
 
+    /// The attributes by which a search brings all of an entry: not all directories give operational ones for `+`.
+    pub fn everything(&self) -> Vec<String> {
+        let lock = match self.lock {
+            Lock::Value { attribute, .. } | Lock::Bit { attribute, .. } => attribute,
+        };
+        let names = ["*", "+", lock, self.id, self.change_mark, self.created, self.modified, "memberOf"];
+        names.map(str::to_owned).to_vec()
+    }
+
     /// The vendor's profile. An unknown vendor is taken for the one with the standards' names.
     pub fn of(capabilities: &Capabilities) -> &'static Self {
         match capabilities.vendor {
