@@ -3,7 +3,8 @@
 //!
 //! Whether it is, is told by the entry's version where the audit has it, and else by the values that the write set. An entry may have
 //! been changed several times by what is taken back; then the version before the later change must be the one after the earlier.
-//! There is no state: what is as it was before a write counts as taken back, so a run that was cut off goes on when it is repeated.
+//! What was taken back is told in an audit of its own, and what is as it was before a write counts as taken back: so a run that was
+//! cut off goes on when it is repeated.
 
 mod guard;
 mod plan;

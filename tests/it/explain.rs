@@ -21,7 +21,7 @@ fn explain(fixture: &Fixture, settings: &[(&str, &str)], arguments: &[&str], bod
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     if !body.is_null() {
-        input.write_all(body.to_string().as_bytes()).unwrap();
+        input.write_all(fixture.directory.outward(&body.to_string()).as_bytes()).unwrap();
     }
     drop(input);
     child.wait_with_output().unwrap()

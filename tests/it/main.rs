@@ -54,4 +54,5 @@ mod service;
 mod strictness;
 mod tls;
 mod traces;
+mod undo;
 mod users;
