@@ -1,8 +1,20 @@
 //! Whether an entry is as a write left it, or as it was before.
 
-use super::tells_own;
+use crate::audit::is_secret;
 use crate::directory::profile::Profile;
-use crate::directory::{Capabilities, ChangeRecord, Entry, Modification, ModifyOp, Subschema};
+use crate::directory::{Capabilities, ChangeRecord, Entry, Modification, ModifyOp, Subschema, Vendor};
+
+/// What Active Directory gives a new entry where nobody says otherwise, beside what only it can give.
+const MADE_UP: [&str; 8] = [
+    "accountExpires",
+    "codePage",
+    "countryCode",
+    "groupType",
+    "lockoutTime",
+    "msDS-SupportedEncryptionTypes",
+    "sAMAccountName",
+    "userAccountControl",
+];
 
 /// Whether a value is among others, as the directory compares them.
 fn has(schema: &Subschema, entry: &Entry, attribute: &str, value: &[u8]) -> bool {
@@ -52,11 +64,12 @@ pub(super) fn still_there(record: &ChangeRecord, entry: Option<&Entry>, known: &
             let foreign = entry.attributes().map(|(name, _)| name).find(|name| {
                 let own = schema.attribute(name).is_none_or(|known| known.read_only || known.operational)
                     || profile.given.iter().any(|given| given.eq_ignore_ascii_case(name))
-                    || crate::audit::is_secret(name);
+                    || (known.vendor == Vendor::ActiveDirectory && MADE_UP.iter().any(|made| made.eq_ignore_ascii_case(name)))
+                    || is_secret(name);
                 let named = added.dn.rdn().is_some_and(|rdn| rdn.value(name).is_some());
                 !own && !named && schema.values(added, name).is_empty()
             });
-            match foreign.filter(|_| tells_own(known)) {
+            match foreign {
                 Some(name) => Err(format!("{name} has come")),
                 None => Ok(()),
             }

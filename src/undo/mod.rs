@@ -16,7 +16,7 @@ pub use self::plan::{Past, Plan, Selection, Step};
 use crate::directory::profile::Profile;
 use crate::directory::{
     Capabilities, ChangeRecord, Directory, DirectoryError, Dn, DnKey, Entry, Filter, Modification, ModifyOp, Rdn, Reads,
-    SearchRequest, Vendor, Written,
+    SearchRequest, Written,
 };
 
 /// What became of taking one change back.
@@ -95,8 +95,9 @@ impl<'a> Undoing<'a> {
         if is_as_before(record, inverse, (entry.as_ref(), before.as_ref()), self.known) {
             return Ok(Outcome::Already);
         }
-        if let Err(why) = self.is_unchanged(step, record, entry.as_ref(), later) {
-            let by = plan.changed_later(now, step.seq).map(|by| format!(" (by {by})")).unwrap_or_default();
+        let since = plan.changed_later(now, step.seq);
+        if let Err(why) = self.is_unchanged(step, record, (entry.as_ref(), since), later) {
+            let by = since.map(|by| format!(" (by {by})")).unwrap_or_default();
             return Ok(Outcome::Refused(format!("changed since{by}: {why}")));
         }
         let mark = entry.as_ref().and_then(|entry| entry.text(self.profile.change_mark));
@@ -122,7 +123,7 @@ impl<'a> Undoing<'a> {
         &self,
         step: &Step,
         record: &ChangeRecord,
-        entry: Option<&Entry>,
+        (entry, since): (Option<&Entry>, Option<&str>),
         later: Option<&Later>,
     ) -> Result<(), String> {
         let values = || still_there(record, entry, self.known);
@@ -142,7 +143,11 @@ impl<'a> Undoing<'a> {
                 let when = entry.and_then(|entry| entry.text(self.profile.modified)).unwrap_or("a later time");
                 Err(format!("other attributes of it were; the last change is of {who}, {when}"))
             }
-            (Some(_) | None, _) => values(),
+            // The audit itself may tell more than the values do.
+            (Some(_) | None, _) => {
+                values()?;
+                if since.is_some() { Err("other attributes of it were".to_owned()) } else { Ok(()) }
+            }
         }
     }
 
@@ -186,9 +191,4 @@ fn only_references(record: &ChangeRecord, known: &Capabilities) -> bool {
             && !change.values.is_empty()
             && known.schema.attribute(&change.attribute).is_some_and(crate::directory::AttributeType::is_dn)
     })
-}
-
-/// Whether what a new entry has beyond what was written can be told from what the directory gives it by itself.
-fn tells_own(known: &Capabilities) -> bool {
-    known.vendor != Vendor::ActiveDirectory
 }

@@ -121,7 +121,7 @@ async fn what_was_changed_since_stays() {
 
     // A later request of the same client has changed it.
     let text = said(&undo(&fixture, &[], &["--request", &made, "--apply"]), 1);
-    assert!(text.contains(&directory.user_dn("ana")) && text.contains("stays: changed since"), "{text}");
+    assert!(text.contains(&directory.outward(&directory.user_dn("ana"))) && text.contains("stays: changed since"), "{text}");
     assert!(text.contains(&titled) && text.contains("1 stay"), "{text}");
     assert_eq!(directory.snapshot().await, before);
 
