@@ -11,7 +11,7 @@ use super::config::AuditConfig;
 use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry as DirectoryEntry, FeedEvent, Filter, Modification,
-    Rdn, Reads, ResultCode, SearchRequest, SearchResult, Written, ldif,
+    Rdn, Reads, ResultCode, SearchRequest, SearchResult, Vendor, Written, ldif,
 };
 
 /// The changes of one request, in the order in which they ended.
@@ -169,10 +169,14 @@ impl Journalled {
     }
 }
 
-/// The attribute that holds the version of an entry, where a write can bring it by this control and no two versions share one.
+/// The attribute that holds the version of an entry, where a write can bring it by this control. Only OpenLDAP's tells what is needed:
+/// 389 Directory Server gives an entry another one when its plug-ins note which groups it is in, and Active Directory has no such control.
 fn mark(known: &Capabilities, control: &str) -> Option<&'static str> {
-    let profile = Profile::of(known);
-    (known.has_control(control) && profile.change_mark != profile.modified).then_some(profile.change_mark)
+    let tells = match known.vendor {
+        Vendor::OpenLdap => known.has_control(control),
+        Vendor::Ds389 | Vendor::ActiveDirectory | Vendor::Unknown => false,
+    };
+    tells.then(|| Profile::of(known).change_mark)
 }
 
 /// Attributes in these changes whose values are left out.

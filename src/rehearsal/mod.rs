@@ -120,7 +120,9 @@ impl Rehearsal {
             match self.directory.rehearse(record, assertion).await {
                 Ok(true) => {
                     let after = after();
-                    return Ok(Tried { before, means: Means::Control, after });
+                    // What the directory would do, and is not understood here, is no refusal of its own.
+                    let means = if after.is_ok() { Means::Control } else { Means::Schema };
+                    return Ok(Tried { before, means, after });
                 }
                 Ok(false) => {}
                 Err(error @ DirectoryError::Refused { .. }) => {

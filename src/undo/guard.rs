@@ -2,7 +2,7 @@
 
 use crate::audit::is_secret;
 use crate::directory::profile::Profile;
-use crate::directory::{Capabilities, ChangeRecord, Entry, Modification, ModifyOp, Subschema, Vendor};
+use crate::directory::{AttributeType, Capabilities, ChangeRecord, Entry, Modification, ModifyOp, Subschema, Vendor};
 
 /// What Active Directory gives a new entry where nobody says otherwise, beside what only it can give.
 const MADE_UP: [&str; 8] = [
@@ -36,6 +36,19 @@ fn is_made(schema: &Subschema, entry: &Entry, change: &Modification) -> bool {
         ModifyOp::Delete => !values.iter().any(|value| has(schema, entry, attribute, value)),
         ModifyOp::Replace => is_exactly(schema, entry, attribute, values),
     }
+}
+
+/// Whether the state is surely the one before. That a value is gone is not enough where another one has come.
+fn is_back(schema: &Subschema, entry: &Entry, change: &Modification, all: &[Modification]) -> bool {
+    let Modification { op, attribute, .. } = change;
+    let refers = schema.attribute(attribute).is_some_and(AttributeType::is_dn);
+    let put_back = |value: &[u8]| {
+        let key = schema.value_key(attribute, value);
+        let added = all.iter().filter(|other| other.op == ModifyOp::Add && other.attribute.eq_ignore_ascii_case(attribute));
+        added.flat_map(|other| &other.values).any(|other| schema.value_key(attribute, other) == key)
+    };
+    let none_else = || schema.values(entry, attribute).iter().all(|value| put_back(value));
+    is_made(schema, entry, change) && (*op != ModifyOp::Delete || refers || none_else())
 }
 
 /// Whether the values that a write set are there; the error names the first attribute that is another one.
@@ -110,7 +123,7 @@ pub(super) fn is_as_before(
             other && entry.is_none() && before.is_some()
         }
         (ChangeRecord::Modify { .. }, Some(ChangeRecord::Modify { changes, .. })) => {
-            entry.is_some_and(|entry| !changes.is_empty() && changes.iter().all(|change| is_made(schema, entry, change)))
+            entry.is_some_and(|entry| !changes.is_empty() && changes.iter().all(|change| is_back(schema, entry, change, changes)))
         }
         (ChangeRecord::Delete(_), Some(ChangeRecord::Add(put_back))) => entry.is_some_and(|entry| {
             put_back.attributes().all(|(name, values)| values.iter().all(|value| has(schema, entry, name, value)))
