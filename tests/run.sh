@@ -113,3 +113,5 @@ run "traces" tests/traces/run.sh
 run "systemd units" tests/systemd/run.sh
 # On a port of its own, for a demo may be up already.
 run "demo" deploy/demo.sh --once --port $((20000 + RANDOM % 12000))
+# They pack what the demo has built.
+run "packages" tests/package/run.sh
