@@ -2,7 +2,10 @@
 
 mod client;
 mod config;
+mod console;
+mod desk;
 mod rails;
+mod state;
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use client::{ask, reachable};
-pub use config::AdminConfig;
+pub use config::{AdminConfig, Kept, SetHere};
+pub use console::Console;
+pub use desk::{Desk, Finding, Listed, Wanted};
+pub use state::{Digest, MadeClient, MadeKey, Provisioning, SignIn, State};
 
 use crate::http::Serving;
 use crate::telemetry::{Exposition, Metrics};
@@ -36,6 +42,8 @@ pub struct AdminState {
     pub metrics: Arc<Metrics>,
     /// Not ready any more once this is cancelled.
     pub leaving: CancellationToken,
+    /// The pages for people.
+    pub console: Arc<Console>,
 }
 
 /// A bound socket that does not accept yet.
@@ -79,7 +87,13 @@ impl AdminListener {
 async fn serve(stream: TcpStream, address: IpAddr, state: AdminState, end: CancellationToken) {
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
-        async move { Ok::<_, Infallible>(answer(&request, address, &state).await) }
+        async move {
+            Ok::<_, Infallible>(if console::is_part(request.uri().path()) {
+                console::answer(request, address, &state).await
+            } else {
+                answer(&request, address, &state).await.map(BodyExt::boxed)
+            })
+        }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new());
@@ -122,8 +136,8 @@ async fn answer(request: &Request<Incoming>, address: IpAddr, state: &AdminState
             answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
             answer
         }
-        "/" => text(StatusCode::OK, "scimgate: /livez, /readyz, /metrics, /rails\n".to_owned()),
-        _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz, /metrics and /rails\n".to_owned()),
+        "/" => text(StatusCode::OK, "scimgate: /console, /livez, /readyz, /metrics, /rails\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "there are /console, /livez, /readyz, /metrics and /rails\n".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! decides; it only connects.
 
 mod backend;
+mod desk;
 mod generation;
 
 use std::net::SocketAddr;
@@ -9,12 +10,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::generation::Generation;
-use crate::admin::{AdminConfig, AdminListener, AdminState};
+use crate::admin::{AdminConfig, AdminListener, AdminState, Console, Desk, Wanted};
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
 use crate::http::{self, Explanation, HttpConfig, Listener, Question, Serving};
@@ -35,6 +38,8 @@ pub struct StartError(String);
 pub struct App {
     generation: Generation,
     serving: Arc<Serving>,
+    desk: Arc<ArcSwap<Desk>>,
+    wanted: mpsc::Receiver<Wanted>,
     audit: Option<Arc<Audit>>,
     metrics: Arc<Metrics>,
     /// What cannot be changed while it runs.
@@ -116,13 +121,23 @@ impl App {
         let (leaving, closing, end) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (connections, admin_connections) = (TaskTracker::new(), TaskTracker::new());
         tokio::spawn(listener.run(serving.clone(), closing.clone(), connections.clone()));
-        let state = AdminState { serving: serving.clone(), metrics: metrics.clone(), leaving: leaving.clone() };
+        let desk = Arc::new(ArcSwap::from_pointee(desk::desk(&config)));
+        // Few are let in there, and each waits for what it asked.
+        let (asking, wanted) = mpsc::channel(1);
+        let state = AdminState {
+            serving: serving.clone(),
+            metrics: metrics.clone(),
+            leaving: leaving.clone(),
+            console: Arc::new(Console::new(desk.clone(), asking)),
+        };
         tokio::spawn(admin.run(state, end.clone(), admin_connections.clone()));
         metrics.loaded(true);
         tracing::info!(scim = %scim_address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), "serving");
         Ok(Self {
             generation,
             serving,
+            desk,
+            wanted,
             audit,
             metrics,
             fixed: Fixed::of(&config),
@@ -160,9 +175,18 @@ impl App {
         note_expiries(&config, &self.metrics);
         (self.linger, self.drain) = (config.server.linger, config.server.drain);
         self.serving.replace(entrance);
+        self.desk.store(Arc::new(desk::desk(&config)));
         let before = std::mem::replace(&mut self.generation, generation);
         self.retiring.spawn(before.retire(self.fixed.server.request_timeout.max(self.drain)));
         Ok(())
+    }
+
+    /// What an administrator asks for in the console, when that one does. Ends never.
+    pub async fn wanted(&mut self) -> Wanted {
+        match self.wanted.recv().await {
+            Some(wanted) => wanted,
+            None => std::future::pending().await,
+        }
     }
 
     /// Notes how an attempt to reload went.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{block_on, complain, load};
+use crate::admin::Wanted;
 use crate::app::App;
 use crate::config::{Config, Watched};
 use crate::lifecycle::{self, Asked, Signals, Sockets};
@@ -62,14 +63,23 @@ async fn serve(path: &Path, config: Config) -> Result<(), String> {
     tokio::spawn(lifecycle::watchdog());
     let mut once_more = false;
     loop {
-        let why = tokio::select! {
+        let (why, reply) = tokio::select! {
             biased;
-            () = std::future::ready(()), if once_more => "SIGHUP came while it was read",
+            () = std::future::ready(()), if once_more => ("SIGHUP came while it was read", None),
             asked = signals.next() => match asked {
                 Asked::End => break,
-                Asked::Reload => "SIGHUP",
+                Asked::Reload => ("SIGHUP", None),
             },
-            () = changed(&mut watched), if watch_files => "a file was changed",
+            () = changed(&mut watched), if watch_files => ("a file was changed", None),
+            wanted = app.wanted() => match wanted {
+                Wanted::Reload(reply) => ("it was changed at the console", Some(reply)),
+                Wanted::Findings(reply) => {
+                    let path = path.to_owned();
+                    // It has a runtime of its own, and may wait for the directory.
+                    tokio::task::spawn_blocking(move || reply.send(super::check::findings(&path)));
+                    continue;
+                }
+            },
         };
         tracing::info!("reading the configuration again: {why}");
         lifecycle::reloading();
@@ -78,12 +88,17 @@ async fn serve(path: &Path, config: Config) -> Result<(), String> {
         once_more = asked_again;
         match reloaded {
             None => break,
-            Some(Ok(now)) => (watched, watch_files) = now,
+            Some(Ok(now)) => {
+                (watched, watch_files) = now;
+                // Whoever asked may have gone.
+                let _ = reply.map(|reply| reply.send(Ok(())));
+            }
             Some(Err(mistakes)) => {
                 app.reloaded(false);
-                for mistake in mistakes {
+                for mistake in &mistakes {
                     tracing::error!("not reloaded, and nothing has changed: {mistake}");
                 }
+                let _ = reply.map(|reply| reply.send(Err(mistakes)));
                 lifecycle::status("the configuration that is there was refused; see the log");
             }
         }

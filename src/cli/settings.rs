@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{load, print};
 use crate::auth::ApiKeyConfig;
 use crate::config::Config;
-use crate::http::SCIM_PATH;
 use crate::mapping::{OnDelete, UserNameRule};
 
 pub(super) fn run(path: &Path, as_json: bool) -> ExitCode {
@@ -20,22 +19,6 @@ pub(super) fn run(path: &Path, as_json: bool) -> ExitCode {
         print(&sheet(&config));
     }
     ExitCode::SUCCESS
-}
-
-/// The SCIM base URL as far as it is known.
-fn base_url(config: &Config) -> String {
-    let server = &config.server;
-    let scheme = if server.tls.is_some() { "https" } else { "http" };
-    let host = |address: std::net::SocketAddr| {
-        if address.ip().is_unspecified() { format!("<this host's name>:{}", address.port()) } else { address.to_string() }
-    };
-    let url = server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", host(server.listen)));
-    format!("{url}{SCIM_PATH}")
-}
-
-/// Where tokens are granted, if they are.
-fn token_endpoint(config: &Config) -> Option<String> {
-    config.auth.oauth.as_ref().map(|oauth| format!("{}/oauth2/token", oauth.issuer))
 }
 
 /// Where a client sends an administrator to, if one does.
@@ -93,12 +76,12 @@ fn document(config: &Config) -> serde_json::Value {
     let key = |key: &ApiKeyConfig| json!({ "name": &*key.name, "expires": key.expires.map(|end| end.to_string()) });
     let keys: Vec<_> = config.auth.api_keys.iter().map(key).collect();
     json!({
-        "scimBaseUrl": base_url(config),
+        "scimBaseUrl": config.base_url(),
         "usersResource": "/Users",
         "groupsResource": if config.mapping.groups_sync { "/Groups" } else { "" },
         "scimVersion": "2.0",
         "authenticationMethod": methods(config),
-        "tokenEndpoint": token_endpoint(config),
+        "tokenEndpoint": config.token_endpoint(),
         "clientIds": clients(config, false),
         "authorizationEndpoint": authorization_endpoint(config),
         "authorizationCodeClientIds": clients(config, true),
@@ -128,14 +111,14 @@ fn sheet(config: &Config) -> String {
         none if none.is_empty() => "not used with client credentials".to_owned(),
         keys => format!("the key of {keys}, as `scimgate key new` printed it"),
     };
-    let token_endpoint = token_endpoint(config);
+    let token_endpoint = config.token_endpoint();
     let by_secret = match clients(config, false).join(" or ") {
         none if none.is_empty() => "not used with an API key".to_owned(),
         clients => format!("{clients}, and the secret as `scimgate key new --client` printed it"),
     };
     let existing = if config.mapping.existing_users { "found, and managed from the first write on" } else { "not found" };
     let mut rows = vec![
-        ("SCIM Base URL", base_url(config)),
+        ("SCIM Base URL", config.base_url()),
         ("Users Resource", "/Users".to_owned()),
         ("Groups Resource", groups.to_owned()),
         ("SCIM Version", "2.0".to_owned()),
@@ -161,13 +144,13 @@ fn sheet(config: &Config) -> String {
 
 /// What Okta asks for in its OAuth 2 mode, where there is a client for it.
 fn okta(config: &Config) -> String {
-    let Some((authorize, token)) = authorization_endpoint(config).zip(token_endpoint(config)) else { return String::new() };
+    let Some((authorize, token)) = authorization_endpoint(config).zip(config.token_endpoint()) else { return String::new() };
     let clients = format!("{}, and the secret as `scimgate key new --client` printed it", clients(config, true).join(" or "));
     let mut out = "\nFor Okta: Provisioning > Integration, Authentication Mode OAuth 2\n\n".to_owned();
     table(
         &mut out,
         &[
-            ("SCIM connector base URL", base_url(config)),
+            ("SCIM connector base URL", config.base_url()),
             ("Unique identifier field", "userName".to_owned()),
             ("Access token endpoint URI", token),
             ("Authorization endpoint URI", authorize),

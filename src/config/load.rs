@@ -19,12 +19,12 @@ use super::directory::directory;
 use super::issuers::issuers;
 use super::node::{self, Value};
 use super::oauth::oauth;
-use super::provisioning::{adoption, on_delete, protected, provisioning, rails, roles};
+use super::provisioning::{ProvisioningRules, adoption, on_delete, protected, provisioning, rails, roles};
 use super::reader::{Environment, Report, Section};
 use super::traces::traces;
 use super::{Config, ConfigError, DataConfig};
-use crate::admin::AdminConfig;
-use crate::auth::{ApiKeyConfig, AuthConfig, OAuthConfig, Scope, Scopes, is_client_name};
+use crate::admin::{AdminConfig, Digest, Kept, Provisioning, SetHere, State};
+use crate::auth::{ApiKeyConfig, AuthConfig, OAuthClientConfig, OAuthConfig, Scope, Scopes, is_client_name};
 use crate::directory::Dn;
 use crate::http::{ClientPolicy, ForwardedHeader, GroupPatchAnswer, HttpConfig, Proxies, ProxyProtocol, TlsConfig};
 use crate::limit::{LimitConfig, Rate, Rates};
@@ -77,19 +77,22 @@ impl Config {
 fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let (mut limits, budgets, max_body) = limits(root.section("limits"));
     let mut server = server(root.section("server"), max_body);
-    let admin = admin(root.section("admin"));
+    let mut admin = admin(root.section("admin"));
+    let console = admin.kept.as_ref().map(|kept| kept.state.clone()).unwrap_or_default();
     let directory = directory(root.section("directory"), environment);
     let (user_side, user_extensions) = users(root.section("users"));
-    let (groups, group_extensions) = groups(root.section("groups"));
-    let provisioning = provisioning(root.section("provisioning"));
+    let (groups, group_extensions) = groups(root.section("groups"), &console.provisioning, &mut admin.set);
+    let provisioning = provisioning(root.section("provisioning"), &console.provisioning, &mut admin.set);
+    server.enabled = provisioning.enabled;
     let people = user_side.as_ref().map(|(users, _)| &users.base);
-    let auth = auth(root.section("auth"), &server, people, environment);
+    let auth = auth(root.section("auth"), &server, people, (environment, admin.kept.is_some()));
+    let auth = with_made(auth, &console);
     let clients = clients(root.named_sections("clients"), &mut limits);
     let (cache, stale) = cache(root.section("cache"));
     server.stale = stale;
     let group_base = groups.as_ref().map(|(groups, _)| &groups.base);
     let roles = roles(root, group_base);
-    let default_groups = provisioning.2.iter().map(|group| ("provisioning.default_groups", group));
+    let default_groups = provisioning.default_groups.iter().map(|group| ("provisioning.default_groups", group));
     let joined: Vec<(&str, &Dn)> = default_groups.chain(roles.iter().map(|role| ("[roles]", &role.group))).collect();
     let protected = protected(root.section("protected"), &joined);
     let adoption = adoption(root.section("adoption"));
@@ -108,7 +111,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let folder = folder(root.section("data"));
     let (users, UserRules { mark, active, passwords, on_delete }) = user_side?;
     let (groups, GroupRules { sync: groups_sync, nested: groups_nested, member_of, placeholder }) = groups?;
-    let (user_name, existing_users, default_groups) = provisioning;
+    let ProvisioningRules { enabled: _, user_name, existing_users, default_groups } = provisioning;
     let mapping = MappingConfig {
         users,
         groups,
@@ -195,6 +198,7 @@ fn server(mut section: Section<'_>, max_body: usize) -> HttpConfig {
     let config = HttpConfig {
         // Where it is wrong, that has been noted and the whole is refused.
         listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+        enabled: true,
         public_url,
         handshake_timeout: section.duration("handshake_timeout", 10 * SECOND),
         header_timeout: section.duration("header_timeout", 60 * SECOND),
@@ -243,8 +247,45 @@ fn proxies(section: &mut Section<'_>) -> (Proxies, ProxyProtocol) {
 fn admin(mut section: Section<'_>) -> AdminConfig {
     let default = SocketAddr::from(([127, 0, 0, 1], 9090));
     let listen = section.parsed("listen", address).unwrap_or(default);
+    let host = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
+        if plain {
+            Ok(text.to_ascii_lowercase())
+        } else {
+            Err("this must be a host's name without a port, such as \"scim-admin.example.com\"".to_owned())
+        }
+    };
+    let hosts = section.list("hosts", host).unwrap_or_default();
+    let place = section.place_of("state");
+    let kept = section.path("state").map(|path| match State::read(&path) {
+        Ok(state) => Kept { path, state },
+        Err(what) => {
+            section.note(place.as_ref(), "state", what);
+            Kept { path, state: State::default() }
+        }
+    });
     section.finish();
-    AdminConfig { listen }
+    AdminConfig { listen, hosts, kept, set: SetHere::default() }
+}
+
+/// With the keys and clients that were made in the console. Its clients need the authorization server that the configuration has.
+fn with_made(mut auth: AuthConfig, console: &State) -> AuthConfig {
+    auth.api_keys.extend(console.keys.iter().map(|made| ApiKeyConfig {
+        name: made.name.as_str().into(),
+        digest: made.hash.0,
+        scopes: made.scopes,
+        expires: made.expires,
+    }));
+    if let Some(oauth) = &mut auth.oauth {
+        oauth.clients.extend(console.clients.iter().map(|made| OAuthClientConfig {
+            id: made.id.as_str().into(),
+            digest: made.hash.0,
+            scopes: made.scopes,
+            redirect_uris: Vec::new(),
+            pkce: true,
+        }));
+    }
+    auth
 }
 
 pub(super) fn dn(text: &str) -> Result<Dn, String> {
@@ -356,10 +397,12 @@ struct GroupRules {
     placeholder: String,
 }
 
-fn groups(mut section: Section<'_>) -> (GroupSide, Vec<std::path::PathBuf>) {
+fn groups(mut section: Section<'_>, console: &Provisioning, set: &mut SetHere) -> (GroupSide, Vec<std::path::PathBuf>) {
     let (container, extensions) = container(&mut section, "\"ou=groups,dc=example,dc=com\"");
+    let sync;
+    (sync, set.sync_groups) = section.switch("sync", true, console.sync_groups);
     let rules = GroupRules {
-        sync: section.flag("sync", true),
+        sync,
         nested: section.flag("nested", false),
         member_of: section.optional_flag("member_of"),
         placeholder: section.parsed("placeholder", |text| dn(text).map(|_| text.to_owned())).unwrap_or_default(),
@@ -368,7 +411,12 @@ fn groups(mut section: Section<'_>) -> (GroupSide, Vec<std::path::PathBuf>) {
     (container.map(|container| (container, rules)), extensions)
 }
 
-fn auth(mut section: Section<'_>, server: &HttpConfig, people: Option<&Dn>, environment: &Environment) -> AuthConfig {
+fn auth(
+    mut section: Section<'_>,
+    server: &HttpConfig,
+    people: Option<&Dn>,
+    (environment, has_console): (&Environment, bool),
+) -> AuthConfig {
     let keys = section.sections("api_keys");
     let oauth_section = section.section("oauth");
     let asks_certificates = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
@@ -384,7 +432,7 @@ fn auth(mut section: Section<'_>, server: &HttpConfig, people: Option<&Dn>, envi
         );
     }
     let api_keys = keys.into_iter().filter_map(api_key).collect();
-    let oauth = oauth(oauth_section, server.public_url.as_deref(), people);
+    let oauth = oauth(oauth_section, server.public_url.as_deref(), people, has_console);
     let oauth = oauth.map(|oauth| OAuthConfig { certificates: asks_certificates, ..oauth });
     let forms = header_forms(&mut section);
     section.finish();
@@ -429,12 +477,7 @@ fn api_key(mut section: Section<'_>) -> Option<ApiKeyConfig> {
 }
 
 pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
-    let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
-    let mut digest = [0; 32];
-    for (n, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok()?;
-    }
-    Some(digest)
+    Digest::parse(text).map(|digest| digest.0)
 }
 
 /// A date is the first day on which the key no longer works, in UTC.

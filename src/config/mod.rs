@@ -25,7 +25,7 @@ use crate::admin::AdminConfig;
 use crate::adoption::AdoptionConfig;
 use crate::audit::AuditConfig;
 use crate::auth::AuthConfig;
-use crate::http::{ClientPolicy, HttpConfig};
+use crate::http::{ClientPolicy, HttpConfig, SCIM_PATH};
 use crate::ldap::LdapConfig;
 use crate::limit::LimitConfig;
 use crate::mapping::MappingConfig;
@@ -63,6 +63,24 @@ pub struct Config {
     pub traces: Option<TracesConfig>,
     /// The files whose readers know a secret.
     pub secret_files: Vec<SecretFile>,
+}
+
+impl Config {
+    /// The SCIM base URL as far as it is known.
+    pub fn base_url(&self) -> String {
+        let server = &self.server;
+        let scheme = if server.tls.is_some() { "https" } else { "http" };
+        let host = |address: std::net::SocketAddr| {
+            if address.ip().is_unspecified() { format!("<this host's name>:{}", address.port()) } else { address.to_string() }
+        };
+        let url = server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", host(server.listen)));
+        format!("{url}{SCIM_PATH}")
+    }
+
+    /// Where tokens are granted, if they are.
+    pub fn token_endpoint(&self) -> Option<String> {
+        self.auth.oauth.as_ref().map(|oauth| format!("{}/oauth2/token", oauth.issuer))
+    }
 }
 
 /// A file that holds a secret.

@@ -11,7 +11,12 @@ use crate::directory::Dn;
 const LONGEST_URI: usize = 512;
 
 /// `people` is where people are who are not said to be elsewhere.
-pub(super) fn oauth(mut section: Section<'_>, public_url: Option<&str>, people: Option<&Dn>) -> Option<OAuthConfig> {
+pub(super) fn oauth(
+    mut section: Section<'_>,
+    public_url: Option<&str>,
+    people: Option<&Dn>,
+    has_console: bool,
+) -> Option<OAuthConfig> {
     if !section.is_present() {
         section.finish();
         return None;
@@ -33,7 +38,8 @@ pub(super) fn oauth(mut section: Section<'_>, public_url: Option<&str>, people: 
     let group = section.parsed("administrators", dn);
     let base = section.parsed("administrators_base", dn).or(people.cloned());
     let clients = section.sections("clients");
-    if clients.is_empty() {
+    // The console can make one.
+    if clients.is_empty() && !has_console {
         section.note(
             None,
             "clients",

@@ -2,21 +2,34 @@
 
 use super::load::dn;
 use super::reader::Section;
+use crate::admin::{Provisioning, SetHere};
 use crate::adoption::{AdoptionConfig, Key, Policy};
 use crate::directory::Dn;
 use crate::mapping::{OnDelete, Role, UserNameRule};
 use crate::service::{Protected, Rail, RailsConfig};
 
-pub(super) fn provisioning(mut section: Section<'_>) -> (UserNameRule, bool, Vec<Dn>) {
+/// `[provisioning]`
+pub(super) struct ProvisioningRules {
+    pub(super) enabled: bool,
+    pub(super) user_name: UserNameRule,
+    pub(super) existing_users: bool,
+    pub(super) default_groups: Vec<Dn>,
+}
+
+/// `console` is what was set there; where the configuration sets it itself goes to `set`.
+pub(super) fn provisioning(mut section: Section<'_>, console: &Provisioning, set: &mut SetHere) -> ProvisioningRules {
+    let enabled;
+    (enabled, set.enabled) = section.switch("enabled", true, console.enabled);
     let user_name = section.parsed("user_name", |text| match text {
         "email" => Ok(UserNameRule::Email),
         "any" => Ok(UserNameRule::Any),
         _ => Err("this must be \"email\" or \"any\"".to_owned()),
     });
-    let existing_users = section.flag("existing_users", false);
+    let existing_users;
+    (existing_users, set.existing_users) = section.switch("existing_users", false, console.existing_users);
     let default_groups = section.list("default_groups", dn).unwrap_or_default();
     section.finish();
-    (user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups)
+    ProvisioningRules { enabled, user_name: user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups }
 }
 
 pub(super) fn adoption(mut section: Section<'_>) -> AdoptionConfig {

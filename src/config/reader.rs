@@ -42,6 +42,14 @@ impl Report {
         self.mistakes.borrow_mut().insert((place.cloned(), what.into()));
     }
 
+    /// A place as people find it.
+    fn place(&self, place: &Place) -> String {
+        match place {
+            Place::File(line, _) => format!("{}:{line}", self.file),
+            Place::Environment(_) => place.to_string(),
+        }
+    }
+
     /// A file's name. A relative one is a credential of systemd's, if there is one of that name, else it is taken from the
     /// configuration's own folder.
     fn file(&self, name: &str) -> PathBuf {
@@ -215,6 +223,12 @@ impl<'a> Section<'a> {
 
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         self.optional_flag(key).unwrap_or(default)
+    }
+
+    /// A flag that the console sets where the configuration does not: what holds, and where the configuration says so, if it does.
+    pub(super) fn switch(&mut self, key: &'static str, default: bool, console: Option<bool>) -> (bool, Option<String>) {
+        let place = self.place_of(key).map(|place| self.report.place(&place));
+        (self.optional_flag(key).or(console).unwrap_or(default), place)
     }
 
     /// A flag that makes a difference by being left out.

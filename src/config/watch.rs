@@ -63,6 +63,7 @@ fn files(config: &Config) -> Vec<PathBuf> {
         files.extend([tls.certificate.clone(), tls.private_key.clone()]);
         files.extend(tls.client_ca.clone());
     }
+    files.extend(config.admin.kept.as_ref().map(|kept| kept.path.clone()));
     files.extend(config.directory.ca.clone());
     if let Some(shown) = &config.directory.client_certificate {
         files.extend([shown.certificate.clone(), shown.private_key.clone()]);

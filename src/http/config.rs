@@ -11,6 +11,8 @@ use super::{Proxies, ProxyProtocol};
 pub struct HttpConfig {
     /// The address to bind; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// `provisioning.enabled`: off, every SCIM request of somebody who signed in is refused.
+    pub enabled: bool,
     /// The base that clients reach us by, without a trailing slash; without it the request's Host is taken.
     pub public_url: Option<String>,
     /// `None`: plaintext.

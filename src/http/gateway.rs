@@ -60,6 +60,8 @@ pub struct Gateway {
     pub(super) authorization_server: Option<Arc<AuthorizationServer>>,
     pub(super) limiter: Arc<RateLimiter>,
     pub(super) clients: HashMap<Arc<str>, ClientPolicy>,
+    /// Whether anything is provisioned at all.
+    enabled: bool,
     pub(super) public_url: Option<String>,
     proxies: Proxies,
     pub(super) max_body: usize,
@@ -100,6 +102,7 @@ impl Gateway {
             authorization_server,
             limiter,
             clients,
+            enabled: config.enabled,
             public_url: config.public_url.clone(),
             proxies: config.proxies.clone(),
             max_body: config.max_body,
@@ -201,6 +204,9 @@ impl Gateway {
         if let Some(scope) = lacking {
             self.metrics.refused(Refusal::Scope);
             return (client, response::forbidden(scope));
+        }
+        if !self.enabled {
+            return (client, response::error(&switched_off()));
         }
         let scopes = principal.map_or_else(Scopes::none, |principal| principal.scopes);
         let mut answer = self.carry_out(call, request, peer, (&client, scopes), request_id).await;
@@ -393,6 +399,13 @@ fn method_name(method: &http::Method) -> &'static str {
         http::Method::DELETE => "DELETE",
         _ => "other",
     }
+}
+
+/// The administrator has taken the identity provider off.
+fn switched_off() -> ScimError {
+    let what = "Provisioning is switched off here. To let the identity provider in, an administrator sets \"Use identity provider\" in \
+                the console of scimgate, or provisioning.enabled = true in its configuration.";
+    ScimError::new(http::StatusCode::FORBIDDEN, what)
 }
 
 fn slow_body() -> ScimError {

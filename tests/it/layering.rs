@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
     ("limit", &["clock", "telemetry"]),
     ("http", &["scim", "directory", "rehearsal", "service", "auth", "limit", "telemetry"]),
-    ("admin", &["http", "service", "telemetry"]),
+    ("admin", &["audit", "auth", "clock", "http", "secret", "service", "telemetry"]),
     ("lifecycle", &[]),
     (
         "config",

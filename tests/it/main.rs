@@ -12,6 +12,7 @@ mod bulk;
 mod cli;
 mod compression;
 mod connections;
+mod console;
 mod conversations;
 mod crowd;
 mod cursors;

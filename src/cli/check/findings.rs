@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::admin;
 use crate::cli::{complain, print};
 
 /// How bad it is.
@@ -25,6 +26,17 @@ impl Grade {
     }
 }
 
+/// What becomes of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Each is printed as it comes.
+    Text,
+    /// They are printed at the end.
+    Json,
+    /// They are kept for who asked.
+    Kept,
+}
+
 #[derive(Debug)]
 struct Finding {
     grade: Grade,
@@ -35,13 +47,19 @@ struct Finding {
 /// Findings in the order they were made: printed as they come for people, all at the end as JSON.
 #[derive(Debug)]
 pub(super) struct Findings {
-    json: bool,
+    form: Form,
     all: Vec<Finding>,
 }
 
 impl Findings {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, all: Vec::new() }
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, all: Vec::new() }
+    }
+
+    /// All of them.
+    pub(super) fn into_all(self) -> Vec<admin::Finding> {
+        let finding = |Finding { grade, text, remedy }| admin::Finding { grade: grade.name(), text, remedy };
+        self.all.into_iter().map(finding).collect()
     }
 
     /// As it should be.
@@ -71,7 +89,7 @@ impl Findings {
 
     /// A mistake in the configuration. For people it goes where every command tells it.
     pub(super) fn misconfigured(&mut self, line: String) {
-        if !self.json {
+        if self.form == Form::Text {
             complain(&format!("{line}\n"));
         }
         self.all.push(Finding { grade: Grade::Problem, text: line, remedy: None });
@@ -84,7 +102,7 @@ impl Findings {
 
     /// Prints what is to be printed at the end.
     pub(super) fn finish(&self) {
-        if self.json {
+        if self.form == Form::Json {
             let finding = |Finding { grade, text, remedy }: &Finding| {
                 let mut finding = json!({ "grade": grade.name(), "text": text });
                 if let (Some(remedy), Some(object)) = (remedy, finding.as_object_mut()) {
@@ -98,7 +116,7 @@ impl Findings {
     }
 
     fn push(&mut self, grade: Grade, text: String, remedy: Option<String>) {
-        if !self.json {
+        if self.form == Form::Text {
             print(&format!("{:<7} {text}\n", grade.name()));
             if let Some(remedy) = &remedy {
                 print(&format!("{:<7} -> {remedy}\n", ""));

@@ -15,8 +15,9 @@ mod software;
 use std::path::Path;
 use std::process::ExitCode;
 
-use self::findings::Findings;
+use self::findings::{Findings, Form};
 use super::{block_on, complain};
+use crate::admin::Finding;
 use crate::config::Config;
 use crate::directory::{Capabilities, Directory as _, Dn, Entry, Filter, SearchRequest};
 use crate::ldap::{Inspection, LdapConfig, LdapDirectory};
@@ -34,13 +35,22 @@ struct Patient<'a> {
 }
 
 pub(super) fn run(path: &Path, offline: bool, json: bool) -> ExitCode {
-    let mut findings = Findings::new(json);
+    let mut findings = Findings::new(if json { Form::Json } else { Form::Text });
     if let Err(error) = examine(path, offline, &mut findings) {
         complain(&format!("the runtime cannot be started: {error}\n"));
         return ExitCode::from(1);
     }
     findings.finish();
     ExitCode::from(u8::from(findings.is_bad()))
+}
+
+/// What is found, for who asked in another way than by the command.
+pub(super) fn findings(path: &Path) -> Vec<Finding> {
+    let mut findings = Findings::new(Form::Kept);
+    if let Err(error) = examine(path, false, &mut findings) {
+        findings.wrong(format!("the runtime cannot be started: {error}"));
+    }
+    findings.into_all()
 }
 
 fn examine(path: &Path, offline: bool, findings: &mut Findings) -> std::io::Result<()> {
