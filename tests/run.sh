@@ -108,6 +108,7 @@ run "TLS" tests/tls/run.sh
 run "conformance" tests/conformance/run.sh
 run "tokens of another issuer" tests/issuer/run.sh
 run "sign-in page and OAuth clients" tests/browser/run.sh
+run "console" tests/console/run.sh
 run "deployment" tests/deploy/run.sh
 run "traces" tests/traces/run.sh
 run "systemd units" tests/systemd/run.sh

@@ -72,9 +72,12 @@ impl AdminListener {
 
     /// Serves until `end`: while requests in flight are finished, it goes on telling that we are not ready.
     pub async fn run(self, state: AdminState, end: CancellationToken, connections: TaskTracker) {
+        let (console, metrics) = (state.console.clone(), state.metrics.clone());
+        let mut sampling = pin!(console.sample(&metrics));
         loop {
             let accepted = tokio::select! {
                 accepted = self.0.accept() => accepted,
+                () = sampling.as_mut() => return,
                 () = end.cancelled() => return,
             };
             if let Ok((stream, peer)) = accepted {
@@ -91,7 +94,7 @@ async fn serve(stream: TcpStream, address: IpAddr, state: AdminState, end: Cance
             Ok::<_, Infallible>(if console::is_part(request.uri().path()) {
                 console::answer(request, address, &state).await
             } else {
-                answer(&request, address, &state).await.map(BodyExt::boxed)
+                answer(&request, address, &state).await.map(BodyExt::boxed_unsync)
             })
         }
     });

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::StartError;
 use super::backend::Backend;
-use crate::audit::Audit;
+use crate::audit::{Activity, Audit};
 use crate::auth::{Administrators, Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -38,7 +38,7 @@ impl Generation {
     /// What cannot be used.
     pub(super) fn new(
         config: &Config,
-        audit: Option<&Arc<Audit>>,
+        (audit, activity): (Option<&Arc<Audit>>, Option<&Arc<Activity>>),
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> Result<(Self, Entrance), StartError> {
@@ -57,6 +57,10 @@ impl Generation {
         };
         let service = match audit {
             Some(audit) => service.audited(audit.clone()),
+            None => service,
+        };
+        let service = match activity {
+            Some(activity) => service.told_to(activity.clone()),
             None => service,
         };
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use self::generation::Generation;
 use crate::admin::{AdminConfig, AdminListener, AdminState, Console, Desk, Wanted};
-use crate::audit::{Audit, AuditConfig};
+use crate::audit::{Activity, Audit, AuditConfig};
 use crate::config::Config;
 use crate::http::{self, Explanation, HttpConfig, Listener, Question, Serving};
 use crate::lifecycle::Sockets;
@@ -41,6 +41,7 @@ pub struct App {
     desk: Arc<ArcSwap<Desk>>,
     wanted: mpsc::Receiver<Wanted>,
     audit: Option<Arc<Audit>>,
+    activity: Arc<Activity>,
     metrics: Arc<Metrics>,
     /// What cannot be changed while it runs.
     fixed: Fixed,
@@ -116,7 +117,8 @@ impl App {
         let admin_address = admin.address().map_err(bound("admin.listen", config.admin.listen))?;
         let audit = config.audit.clone().map(|audit| Audit::start(audit, metrics.clone()).map(Arc::new));
         let audit = audit.transpose().map_err(StartError)?;
-        let (generation, entrance) = Generation::new(&config, audit.as_ref(), &metrics, None)?;
+        let activity = Arc::new(Activity::default());
+        let (generation, entrance) = Generation::new(&config, (audit.as_ref(), Some(&activity)), &metrics, None)?;
         let serving = Arc::new(Serving::new(entrance));
         let (leaving, closing, end) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (connections, admin_connections) = (TaskTracker::new(), TaskTracker::new());
@@ -128,7 +130,7 @@ impl App {
             serving: serving.clone(),
             metrics: metrics.clone(),
             leaving: leaving.clone(),
-            console: Arc::new(Console::new(desk.clone(), asking)),
+            console: Arc::new(Console::new(desk.clone(), asking, activity.clone())),
         };
         tokio::spawn(admin.run(state, end.clone(), admin_connections.clone()));
         metrics.loaded(true);
@@ -139,6 +141,7 @@ impl App {
             desk,
             wanted,
             audit,
+            activity,
             metrics,
             fixed: Fixed::of(&config),
             cursor_key,
@@ -159,7 +162,7 @@ impl App {
     /// Why it cannot be served by; then nothing has changed.
     pub async fn reload(&mut self, mut config: Config) -> Result<(), StartError> {
         config.service.cursors.key.get_or_insert_with(|| self.cursor_key.clone());
-        let (generation, entrance) = Generation::new(&config, self.audit.as_ref(), &self.metrics, Some(&self.generation))?;
+        let (generation, entrance) = Generation::new(&config, (self.audit.as_ref(), Some(&self.activity)), &self.metrics, Some(&self.generation))?;
         // A directory that is away is no reason to refuse a new certificate. One that is there must still be.
         if self.generation.gateway.service().health().await.is_ok()
             && let Err(trouble) = generation.ready_within(READY).await
@@ -239,7 +242,7 @@ pub async fn explain(mut config: Config, question: Question) -> Result<Explanati
     config.service.cache.feed = false;
     let cursor_key = made_up_key()?;
     config.service.cursors.key.get_or_insert(cursor_key);
-    let (generation, _) = Generation::new(&config, None, &Arc::new(Metrics::default()), None)?;
+    let (generation, _) = Generation::new(&config, (None, None), &Arc::new(Metrics::default()), None)?;
     let ready = generation.ready_within(READY).await;
     let explained = match ready {
         Ok(()) => Ok(generation.gateway.explain(question).await),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::chain::{Change, Entry, Event, Marks, Undoes, Write};
-use super::config::AuditConfig;
+use super::config::{AuditConfig, is_secret};
 use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry as DirectoryEntry, FeedEvent, Filter, Modification,
@@ -75,28 +75,34 @@ pub struct Request<'a> {
 pub struct Journalled {
     directory: Arc<dyn Directory>,
     journal: Arc<Journal>,
-    config: Arc<AuditConfig>,
+    /// `None`: nothing is kept, so that nothing is read to undo it by.
+    config: Option<Arc<AuditConfig>>,
 }
 
 impl Journalled {
     /// Stands before this directory.
-    pub fn new(directory: Arc<dyn Directory>, journal: Arc<Journal>, config: Arc<AuditConfig>) -> Self {
+    pub fn new(directory: Arc<dyn Directory>, journal: Arc<Journal>, config: Option<Arc<AuditConfig>>) -> Self {
         Self { directory, journal, config }
+    }
+
+    fn is_masked(&self, name: &str) -> bool {
+        self.config.as_ref().map_or_else(|| is_secret(name), |config| config.is_masked(name))
     }
 
     /// What must be read before the write. The change mark comes with it where that costs no look of its own.
     fn needed(&self, record: &ChangeRecord) -> Vec<String> {
-        let Some(known) = self.directory.capabilities() else { return Vec::new() };
+        let Some(known) = self.directory.capabilities().filter(|_| self.config.is_some()) else { return Vec::new() };
         let mut needed = record.needed_before(&known);
         // What is left out is not read either.
-        needed.retain(|name| !self.config.is_masked(name));
+        needed.retain(|name| !self.is_masked(name));
         needed.extend(mark(&known, Capabilities::PRE_READ).map(str::to_owned));
         needed
     }
 
     /// What is to be known after the write: what was asked for, and the change mark where the write itself brings it.
     fn wanted(&self, after: &[String]) -> Vec<String> {
-        let mark = self.directory.capabilities().and_then(|known| mark(&known, Capabilities::POST_READ));
+        let known = self.directory.capabilities().filter(|_| self.config.is_some());
+        let mark = known.and_then(|known| mark(&known, Capabilities::POST_READ));
         let mark = mark.filter(|mark| !after.iter().any(|name| name.eq_ignore_ascii_case(mark)));
         after.iter().cloned().chain(mark.map(str::to_owned)).collect()
     }
@@ -104,6 +110,9 @@ impl Journalled {
     /// What the write is to read. Where the directory does not read by a control what is after it, that is left to `finish`, so
     /// that the outcome of the write is known by itself.
     fn reads<'a>(&self, before: &'a [String], wanted: &'a [String]) -> Reads<'a> {
+        if self.config.is_none() {
+            return Reads::after(wanted);
+        }
         let by_control = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::POST_READ));
         Reads::after(if by_control { wanted } else { &[] }).and_before(before)
     }
@@ -117,6 +126,9 @@ impl Journalled {
     ) -> Result<Written, DirectoryError> {
         self.note(record, done.as_ref());
         let written = done?;
+        if self.config.is_none() {
+            return Ok(written);
+        }
         if after.is_empty() {
             return Ok(Written { after: None, ..written });
         }
@@ -129,7 +141,7 @@ impl Journalled {
     }
 
     fn note(&self, record: &ChangeRecord, done: Result<&Written, &DirectoryError>) {
-        let is_masked = |name: &str| self.config.is_masked(name);
+        let is_masked = |name: &str| self.is_masked(name);
         let mut masked = Vec::new();
         masked_in([record], is_masked, &mut masked);
         let may_be_done = match done {
@@ -138,7 +150,7 @@ impl Journalled {
         };
         let before = done.ok().and_then(|written| written.before.as_ref());
         let after = done.ok().and_then(|written| written.after.as_ref());
-        let known = self.directory.capabilities().filter(|_| may_be_done);
+        let known = self.directory.capabilities().filter(|_| may_be_done && self.config.is_some());
         let mark = |entry: Option<&DirectoryEntry>, control: &str| {
             let mark = known.as_ref().and_then(|known| mark(known, control));
             mark.and_then(|mark| entry.and_then(|entry| entry.text(mark))).map(str::to_owned)

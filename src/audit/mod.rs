@@ -6,8 +6,10 @@
 //! at its very end were cut off; `verify` prints the last number and hash, to be kept elsewhere.
 //!
 //! - `Journalled` stands before the directory for one request and notes what reaches it (`journal`).
+//! - `Activity` keeps the last of them in memory, audited or not, for the console (`activity`).
 //! - `Audit` takes finished entries to one thread, which numbers and writes them, many at once (`writer`).
 
+mod activity;
 mod chain;
 mod config;
 mod file;
@@ -17,8 +19,8 @@ mod syslog;
 mod verify;
 mod writer;
 
+pub use self::activity::{Activity, Told};
 pub use self::chain::{Entry, Marks, Undoes};
-
 pub use self::config::{AuditConfig, Destination, FileConfig, OnFailure, SyslogAddress, is_secret};
 pub use self::journal::{Journal, Journalled, Request};
 pub use self::past::{PastChange, PastWrite, read_past};

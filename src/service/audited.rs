@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, Omitted, Projected, Served, Service, error};
-use crate::audit::{Audit, Journal, Journalled, Request};
+use crate::audit::{Activity, Audit, Journal, Journalled, Request};
 use crate::directory::Directory;
 use crate::scim::patch::PatchRequest;
 use crate::scim::{Kind, Projection, Resource, ScimError};
@@ -13,6 +13,12 @@ impl Service {
     #[must_use]
     pub fn audited(self, audit: Arc<Audit>) -> Self {
         Self { audit: Some(audit), ..self }
+    }
+
+    /// The same service, whose writes are told to who looks on.
+    #[must_use]
+    pub fn told_to(self, activity: Arc<Activity>) -> Self {
+        Self { activity: Some(activity), ..self }
     }
 
     /// A new resource.
@@ -73,18 +79,21 @@ impl Service {
         line.write(done, |()| (204, None)).await
     }
 
-    /// Begins the line of a write. `None`: nothing is audited.
+    /// Begins the line of a write. `None`: it is told to nobody.
     fn line(&self, cx: &Context, method: &'static str, kind: Kind, id: Option<&str>) -> Result<Option<Line>, ScimError> {
-        let Some(audit) = &self.audit else { return Ok(None) };
-        if !audit.admits() {
+        if self.audit.is_none() && self.activity.is_none() {
+            return Ok(None);
+        }
+        if self.audit.as_ref().is_some_and(|audit| !audit.admits()) {
             return Err(error::unaudited_before());
         }
         let journal = Arc::new(Journal::default());
         let directory: Arc<dyn Directory> =
-            Arc::new(Journalled::new(self.plain.clone(), journal.clone(), audit.config().clone()));
+            Arc::new(Journalled::new(self.plain.clone(), journal.clone(), self.audit.as_ref().map(|audit| audit.config().clone())));
         Ok(Some(Line {
             service: self.over(directory),
-            audit: audit.clone(),
+            audit: self.audit.clone(),
+            activity: self.activity.clone(),
             journal,
             request_id: cx.request_id.clone(),
             client: cx.client.clone(),
@@ -103,7 +112,8 @@ impl Service {
 struct Line {
     /// The service as this write sees it.
     service: Service,
-    audit: Arc<Audit>,
+    audit: Option<Arc<Audit>>,
+    activity: Option<Arc<Activity>>,
     journal: Arc<Journal>,
     request_id: Arc<str>,
     client: Arc<str>,
@@ -129,8 +139,12 @@ impl Line {
         self.id = id.or(self.id.take());
         self.written = true;
         let changed_nothing = self.journal.is_empty();
-        let written = self.audit.write(self.entry(Some(status))).await;
-        match written {
+        let entry = self.entry(Some(status));
+        if let Some(activity) = &self.activity {
+            activity.note(&entry);
+        }
+        let Some(audit) = &self.audit else { return done };
+        match audit.write(entry).await {
             Ok(()) => done,
             // Nothing was done that could be unknown to the audit.
             Err(_) if changed_nothing => done,
@@ -157,7 +171,13 @@ impl Drop for Line {
     /// What was cut off in the middle is told too.
     fn drop(&mut self) {
         if !self.written && !self.journal.is_empty() {
-            self.audit.note(self.entry(None));
+            let entry = self.entry(None);
+            if let Some(activity) = &self.activity {
+                activity.note(&entry);
+            }
+            if let Some(audit) = &self.audit {
+                audit.note(entry);
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ use self::order::Orders;
 pub use self::protected::{Protected, ProtectedBy};
 pub use self::rails::{Act, Rail, RailState, Rails, RailsConfig};
 pub use self::replace::Omitted;
-use crate::audit::Audit;
+use crate::audit::{Activity, Audit};
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, Scope, SearchRequest, Source};
 use crate::mapping::{Groups, Linked, Mapping, Names, ReadContext, ResourceMapping, Shown, Targets, View};
@@ -182,6 +182,8 @@ pub struct Service {
     rails: Arc<Rails>,
     /// Where writes are told, if they are.
     audit: Option<Arc<Audit>>,
+    /// Who looks on.
+    activity: Option<Arc<Activity>>,
 }
 
 impl Service {
@@ -209,6 +211,7 @@ impl Service {
             budgets: config.budgets,
             protected: Arc::new(config.protected.clone()),
             audit: None,
+            activity: None,
         })
     }
 

@@ -29,7 +29,7 @@ impl Service {
         let rehearsal = Arc::new(Rehearsal::new(self.plain.clone(), true, tell));
         let noting = Arc::new(Noting::new(rehearsal, cache.clone(), users, groups));
         let rails = Arc::new(self.rails.apart(metrics));
-        Self { cache, orders: Arc::new(Orders::new()), rails, audit: None, ..self.over(noting) }
+        Self { cache, orders: Arc::new(Orders::new()), rails, audit: None, activity: None, ..self.over(noting) }
     }
 
     /// Whether an attribute's values are shown to nobody.

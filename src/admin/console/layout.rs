@@ -8,7 +8,14 @@ use super::sessions::Notice;
 use super::{Answer, Page, whole};
 
 /// The pages by their paths, in the order in which they are listed.
-const PAGES: [(&str, &str); 2] = [("/console/provisioning", "Provisioning"), ("/console/keys", "Keys and clients")];
+const PAGES: [(&str, &str); 6] = [
+    ("/console/provisioning", "Provisioning"),
+    ("/console/keys", "Keys and clients"),
+    ("/console/activity", "Live activity"),
+    ("/console/explain", "Explain"),
+    ("/console/limits", "Cache and limits"),
+    ("/console/health", "Health"),
+];
 
 /// A page of somebody who has signed in. What is to be told once is told here.
 pub(super) fn page(page: &Page<'_>, path: &str, title: &str, lead: &str, body: &Markup) -> Answer {

@@ -1,12 +1,17 @@
 //! The console: pages for the administrator, drawn here and readable without JavaScript. Everybody who is let in holds a key with the
 //! scope `admin`; nothing is changed without the token of the session, and no other site's page gets here.
 
+mod activity;
 mod assets;
 mod change;
+mod explain;
 mod form;
 mod gate;
+mod health;
 mod keys;
 mod layout;
+mod limits;
+pub(super) mod measures;
 mod provisioning;
 mod sessions;
 mod sign_in;
@@ -19,18 +24,22 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 use self::form::Form;
+use self::health::LastFindings;
+use self::measures::Samples;
 use self::sessions::{Sessions, Visit};
 use super::AdminState;
 use super::desk::{Desk, Wanted};
+use crate::audit::Activity;
+use crate::telemetry::Metrics;
 
 /// Pages are whole; news come in pieces.
-pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// What lives as long as the process.
 #[derive(Debug)]
@@ -40,12 +49,37 @@ pub struct Console {
     /// One change at a time.
     changing: Mutex<()>,
     wanted: mpsc::Sender<Wanted>,
+    activity: Arc<Activity>,
+    listeners: Arc<Semaphore>,
+    samples: Samples,
+    /// The directory is looked at by one at a time.
+    checking: Mutex<()>,
+    findings: LastFindings,
 }
 
 impl Console {
-    /// Shows what is on the desk, and asks for what it wants.
-    pub fn new(desk: Arc<ArcSwap<Desk>>, wanted: mpsc::Sender<Wanted>) -> Self {
-        Self { desk, sessions: Sessions::default(), changing: Mutex::new(()), wanted }
+    /// Shows what is on the desk and what is written, and asks for what it wants.
+    pub fn new(desk: Arc<ArcSwap<Desk>>, wanted: mpsc::Sender<Wanted>, activity: Arc<Activity>) -> Self {
+        Self {
+            desk,
+            sessions: Sessions::default(),
+            changing: Mutex::new(()),
+            wanted,
+            activity,
+            listeners: Arc::new(Semaphore::new(activity::LISTENERS)),
+            samples: Samples::default(),
+            checking: Mutex::new(()),
+            findings: LastFindings::default(),
+        }
+    }
+
+    /// Notes what is measured, for as long as it is polled.
+    pub(super) async fn sample(&self, metrics: &Metrics) {
+        let mut next = tokio::time::interval(measures::EVERY);
+        loop {
+            next.tick().await;
+            self.samples.take(metrics);
+        }
     }
 }
 
@@ -107,6 +141,12 @@ async fn respond(request: Request<Incoming>, address: IpAddr, state: &AdminState
         (true, "/keys") => keys::make(&page, &form).await,
         (true, "/keys/expire") => keys::expire(&page, &form).await,
         (true, "/keys/revoke") => keys::revoke(&page, &form).await,
+        (false, "/activity") => activity::show(&page),
+        (false, "/activity/events") => activity::events(&page, visit.clone(), address, &head.headers, head.uri.query()),
+        (false, "/health") => health::show(&page).await,
+        (true, "/health/check") => health::check(&page).await,
+        (false, "/limits") => limits::show(&page),
+        (is_post, "/explain") => explain::show(&page, is_post.then_some(&form)).await,
         (true, "/sign-out") => sign_in::out(&page),
         _ => gate::refused(StatusCode::NOT_FOUND, "There is no such page."),
     }
@@ -127,7 +167,7 @@ fn see(path: &'static str) -> Answer {
 }
 
 fn whole(status: StatusCode, text: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(text.into()).boxed());
+    let mut answer = Response::new(Full::new(text.into()).boxed_unsync());
     *answer.status_mut() = status;
     answer
 }

@@ -72,7 +72,7 @@ struct Session {
 pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 
 /// A request of somebody who has signed in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Visit {
     pub(super) id: [u8; 32],
     /// By which key that one did.
@@ -96,6 +96,11 @@ impl Sessions {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, session| session.began.elapsed() < LIFETIME);
         all
+    }
+
+    /// Whether one has not ended.
+    pub(super) fn is_open(&self, visit: &Visit) -> bool {
+        self.all().contains_key(&visit.id)
     }
 
     /// Begins one; the value of its cookie.

@@ -56,6 +56,11 @@ pub(super) async fn visit(headers: &HeaderMap, address: IpAddr, state: &AdminSta
     None
 }
 
+/// Whether somebody who was let in still would be.
+pub(super) async fn is_still_in(visit: &Visit, address: IpAddr, state: &AdminState) -> bool {
+    state.console.sessions.is_open(visit) && administrator(&visit.key, address, state).await.is_ok()
+}
+
 /// Ends the session.
 pub(super) fn out(page: &Page<'_>) -> Answer {
     page.state.console.sessions.end(page.visit);
