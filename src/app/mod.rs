@@ -162,7 +162,8 @@ impl App {
     /// Why it cannot be served by; then nothing has changed.
     pub async fn reload(&mut self, mut config: Config) -> Result<(), StartError> {
         config.service.cursors.key.get_or_insert_with(|| self.cursor_key.clone());
-        let (generation, entrance) = Generation::new(&config, (self.audit.as_ref(), Some(&self.activity)), &self.metrics, Some(&self.generation))?;
+        let (generation, entrance) =
+            Generation::new(&config, (self.audit.as_ref(), Some(&self.activity)), &self.metrics, Some(&self.generation))?;
         // A directory that is away is no reason to refuse a new certificate. One that is there must still be.
         if self.generation.gateway.service().health().await.is_ok()
             && let Err(trouble) = generation.ready_within(READY).await

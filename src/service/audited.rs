@@ -88,8 +88,11 @@ impl Service {
             return Err(error::unaudited_before());
         }
         let journal = Arc::new(Journal::default());
-        let directory: Arc<dyn Directory> =
-            Arc::new(Journalled::new(self.plain.clone(), journal.clone(), self.audit.as_ref().map(|audit| audit.config().clone())));
+        let directory: Arc<dyn Directory> = Arc::new(Journalled::new(
+            self.plain.clone(),
+            journal.clone(),
+            self.audit.as_ref().map(|audit| audit.config().clone()),
+        ));
         Ok(Some(Line {
             service: self.over(directory),
             audit: self.audit.clone(),

@@ -56,7 +56,7 @@ function watch(page) {
 
 async function signIn(page) {
   await page.goto(`${ADMIN}/console/sign-in`);
-  await page.getByLabel("Administrator's key").fill(KEY);
+  await page.getByLabel("Administrator’s key").fill(KEY);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL("**/console/provisioning");
 }
@@ -65,7 +65,7 @@ async function signingIn(page) {
   await page.goto(`${ADMIN}/console`);
   assert.match(page.url(), /sign-in$/);
   await checked(page, "sign-in");
-  await page.getByLabel("Administrator's key").fill("scimgate_wrong");
+  await page.getByLabel("Administrator’s key").fill("scimgate_wrong");
   await page.getByRole("button", { name: "Sign in" }).click();
   assert.match(await page.getByRole("alert").innerText(), /not known/);
   await signIn(page);

@@ -305,3 +305,52 @@ async fn a_change_that_cannot_be_served_by_is_taken_back() {
     assert!(page.text.contains("Nothing has changed") && page.text.contains("nonsense"), "{}", page.text);
     assert_eq!(std::fs::read(fixture.gateway.beside("console.json")).unwrap(), before);
 }
+
+#[tokio::test]
+async fn writes_are_told_as_they_come_without_an_audit_and_without_what_is_secret() {
+    let fixture = Fixture::with_gateway(options().set("users.password", "store")).await;
+    let (mut browser, _) = Browser::signed_in(&fixture.gateway).await;
+    assert_eq!(Browser::at(&fixture.gateway).get("/console/activity/events").await.location, "/console/sign-in");
+    let mut events = browser.request(Method::GET, "/console/activity/events?after=0").send().await.unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    let mut body = user("jane");
+    body["password"] = "correct horse <b>".into();
+    body["displayName"] = "<script>alert(1)</script>".into();
+    fixture.scim.post("/Users", body).await.expect(201);
+    let mut told = String::new();
+    while !told.ends_with("\n\n") {
+        told.push_str(std::str::from_utf8(&events.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    for words in ["id: 1\n", "<strong>POST</strong> User", "ping", "201", "changetype: add", "&lt;script&gt;"] {
+        assert!(told.contains(words), "{words} is not in {told}");
+    }
+    assert!(!told.contains("correct horse") && !told.contains("<script>"), "{told}");
+    assert!(browser.get("/console/activity").await.text.contains("changetype: add"));
+
+    // Only so many are told at once; who goes makes room.
+    let mut others = Vec::new();
+    for _ in 0..7 {
+        let other = browser.request(Method::GET, "/console/activity/events?after=0").send().await.unwrap();
+        assert_eq!(other.status(), StatusCode::OK);
+        others.push(other);
+    }
+    let many = browser.request(Method::GET, "/console/activity/events").send().await.unwrap();
+    assert_eq!(many.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_doctor_and_explain_answer_at_the_console() {
+    let fixture = Fixture::with_gateway(options()).await;
+    let (mut browser, token) = Browser::signed_in(&fixture.gateway).await;
+    browser.post("/console/health/check", &[("token", &token)]).await;
+    let page = browser.get("/console/health").await.text;
+    assert!(page.contains("scimgate.toml is valid") && page.contains("taken here"), "{page}");
+    assert!(browser.get("/console/limits").await.text.contains("<svg"));
+    let before = fixture.directory.users().await.len();
+    let asked = user("never").to_string();
+    let fields = [("token", token.as_str()), ("method", "POST"), ("path", "/Users"), ("body", asked.as_str())];
+    let page = browser.post("/console/explain", &fields).await.text;
+    assert!(page.contains("would be done") && page.contains("dn: uid=never"), "{page}");
+    assert_eq!(fixture.directory.users().await.len(), before);
+    assert!(!browser.get("/console/activity").await.text.contains("never"));
+}

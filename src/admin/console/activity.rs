@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use maud::{Markup, html};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::layout::page;
 use super::sessions::Visit;
@@ -94,7 +94,8 @@ pub(super) fn events(shown: &Page<'_>, visit: Visit, address: IpAddr, headers: &
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
         return answer;
     };
-    let last = headers.get(LAST_EVENT_ID).and_then(|last| last.to_str().ok()).or(query.and_then(|query| query.strip_prefix("after=")));
+    let last =
+        headers.get(LAST_EVENT_ID).and_then(|last| last.to_str().ok()).or(query.and_then(|query| query.strip_prefix("after=")));
     let (waiting, news) = console.activity.after(last.and_then(|last| last.parse().ok()).unwrap_or(0));
     let listener = Listener { waiting: waiting.into_iter(), news, state: shown.state.clone(), visit, address, _place: place };
     let stream = stream::unfold(listener, |mut listener| async move {

@@ -21,7 +21,8 @@ const EXAMPLE: &str = r#"{
 /// The page, with the answer to its form.
 pub(super) async fn show(shown: &Page<'_>, form: Option<&Form>) -> Answer {
     let field = |name: &str, first: &str| form.map_or_else(|| first.to_owned(), |form| form.text(name).to_owned());
-    let (method, path, body, client) = (field("method", "POST"), field("path", "/Users"), field("body", EXAMPLE), field("client", ""));
+    let (method, path, body, client) =
+        (field("method", "POST"), field("path", "/Users"), field("body", EXAMPLE), field("client", ""));
     let explained = match form {
         Some(_) => {
             let method = METHODS.into_iter().find(|known| known.as_str() == method).unwrap_or(Method::GET);

@@ -45,15 +45,18 @@ fn table(shown: &Page<'_>, title: &str, id: &str, all: &[Listed]) -> Markup {
             h2 id=(id) { (title) }
             @if all.is_empty() { p.help { "None." } } @else {
                 div.scroll tabindex="0" role="region" aria-labelledby=(id) {
-                    table {
-                        thead { tr { th scope="col" { "Name" } th scope="col" { "May" } th scope="col" { "Until" } th scope="col" { span.unseen { "What to do" } } } }
-                        tbody {
+                    // A narrow window shows rows in another way; they are rows all the same.
+                    table.stack role="table" {
+                        thead role="rowgroup" { tr role="row" {
+                            @for name in ["Name", "May", "Until", "What to do"] { th role="columnheader" scope="col" { (name) } }
+                        } }
+                        tbody role="rowgroup" {
                             @for one in all {
-                                tr {
-                                    th scope="row" { (one.name) }
-                                    td.words { (one.scopes) }
-                                    td.date { (until(one, now)) }
-                                    td.do { (what_to_do(shown, one, id == "keys")) }
+                                tr role="row" {
+                                    th role="rowheader" scope="row" { (one.name) }
+                                    td.words role="cell" { (one.scopes) }
+                                    td.date role="cell" { (until(one, now)) }
+                                    td.do role="cell" { (what_to_do(shown, one, id == "keys")) }
                                 }
                             }
                         }

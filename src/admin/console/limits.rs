@@ -79,7 +79,9 @@ fn drawn(chart: &Chart) -> Markup {
     let most = known().fold(chart.least, f64::max);
     let now = chart.values.last().copied().flatten();
     let told = match now {
-        Some(now) => format!("{} {} now, at most {} in the last hour", number(now), chart.unit, number(known().fold(0.0, f64::max))),
+        Some(now) => {
+            format!("{} {} now, at most {} in the last hour", number(now), chart.unit, number(known().fold(0.0, f64::max)))
+        }
         None => "nothing in the last ten seconds".to_owned(),
     };
     let (title, description) = (format!("{}-title", chart.id), format!("{}-desc", chart.id));
@@ -117,7 +119,8 @@ fn curve(values: &[Option<f64>], most: f64) -> (String, String) {
         if let Some(value) = value {
             let y = (HEIGHT - 2.0) - (HEIGHT - 6.0) * value / most;
             let _ = write!(line, "{}{x:.1} {y:.1}", if open.is_some() { "L" } else { "M" });
-            let _ = if open.is_some() { write!(below, "L{x:.1} {y:.1}") } else { write!(below, "M{x:.1} {HEIGHT}L{x:.1} {y:.1}") };
+            let _ =
+                if open.is_some() { write!(below, "L{x:.1} {y:.1}") } else { write!(below, "M{x:.1} {HEIGHT}L{x:.1} {y:.1}") };
             open = Some(x);
         } else if let Some(last) = open.take() {
             let _ = write!(below, "L{last:.1} {HEIGHT}Z");

@@ -8,6 +8,7 @@ use super::keys::Kind;
 use super::layout::{copied, page, token};
 use super::sessions::Notice;
 use super::{Answer, Page, see};
+use crate::admin::Listed;
 use crate::admin::state::SignIn;
 use crate::auth::Scopes;
 
@@ -141,12 +142,12 @@ fn values(shown: &Page<'_>, method: SignIn) -> Markup {
     }
 }
 
-fn named(all: &[crate::admin::Listed]) -> Markup {
+fn named(all: &[Listed]) -> Markup {
+    let provisions = |one: &&Listed| one.scopes.intersection(Scopes::all()) != Scopes::none();
+    let mut names: Vec<&str> = all.iter().filter(provisions).map(|one| &*one.name).collect();
+    names.dedup();
     html! {
-        @if all.is_empty() { "None yet." } @else {
-            @for (n, one) in all.iter().enumerate() { @if n > 0 { ", " } strong { (one.name) } }
-            span.help { " – shown when it was made" }
-        }
+        @if names.is_empty() { "None yet: make one below." } @else { p { strong { (names.join(", ")) } span.help { " – shown when it was made" } } }
     }
 }
 

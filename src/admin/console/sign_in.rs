@@ -86,9 +86,9 @@ fn page(status: StatusCode, trouble: Option<&str>) -> Answer {
             h1 { "Sign in" }
             @if let Some(trouble) = trouble { p.notice.bad role="alert" { (trouble) } }
             input type="hidden" name="token" value=(token);
-            label for="key" { "Administrator's key" }
+            label for="key" { "Administrator’s key" }
             input #key type="password" name="key" required autocomplete="current-password" spellcheck="false" aria-describedby="key-help";
-            p.help #key-help { "A key with the scope " code { "admin" } ": " code { "scimgate key new --name me --scopes admin" } }
+            p.help #key-help { "A key with the scope " code { "admin" } ". To make one:" br; code { "scimgate key new --name me --scopes admin" } }
             button type="submit" { "Sign in" }
         }
     };
