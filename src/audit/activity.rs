@@ -110,7 +110,7 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::chain::{Change, Write};
+    use crate::audit::chain::{Change, Marks, Write};
 
     fn write(ldif: &str) -> Entry {
         Entry::now(Event::Write(Write {
@@ -121,8 +121,9 @@ mod tests {
             resource_type: "User",
             id: None,
             bulk: None,
+            undoes: None,
             status: Some(201),
-            changes: vec![Change { result: "success", code: Some(0), ldif: ldif.to_owned(), inverse: None, masked: Vec::new() }],
+            changes: vec![Change { result: "success", code: Some(0), ldif: ldif.to_owned(), inverse: None, marks: Marks::default(), masked: Vec::new() }],
         }))
     }
 

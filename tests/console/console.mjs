@@ -125,7 +125,7 @@ async function turn(page, label, on) {
   await page.getByLabel(label).setChecked(on);
   await save(page);
   await page.getByRole("heading", { name: `Turn ${on ? "on" : "off"}: ${label}` }).waitFor();
-  if (on === (label === "Provision existing users")) await picture(page, `confirm-${on ? "existing" : "groups"}`);
+  await picture(page, `confirm-${label.split(" ").at(-1)}-${on ? "on" : "off"}`);
   await page.getByRole("button", { name: "Confirm" }).click();
   await done(page, "Saved.");
 }
@@ -192,6 +192,7 @@ async function health(page) {
   await page.getByRole("button", { name: "Look now" }).click();
   await page.locator(".findings li").first().waitFor();
   assert.match(await page.locator(".findings").innerText(), /is valid/);
+  await checked(page, "findings");
 }
 
 async function restart(page, token) {

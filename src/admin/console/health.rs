@@ -37,7 +37,7 @@ pub(super) async fn show(shown: &Page<'_>) -> Answer {
             @if let Err(trouble) = &health { p.notice.bad { (trouble) } }
             dl.facts { div { dt { "Change feed" } dd { (gateway.service().feed_state()) } } }
             div.scroll tabindex="0" role="region" aria-labelledby="directory" {
-                table {
+                table.servers {
                     thead { tr { th scope="col" { "Server" } th scope="col" { "Writes" } th.number scope="col" { "Connections" } th.number scope="col" { "Failures" } th.number scope="col" { "Operations" } th.number scope="col" { "Waiting" } } }
                     tbody {
                         @for (address, server) in &servers {

@@ -118,7 +118,8 @@ fn curve(values: &[Option<f64>], most: f64) -> (String, String) {
     for value in values {
         if let Some(value) = value {
             let y = (HEIGHT - 2.0) - (HEIGHT - 6.0) * value / most;
-            let _ = write!(line, "{}{x:.1} {y:.1}", if open.is_some() { "L" } else { "M" });
+            // A point that stands alone is seen too: its line has round ends.
+            let _ = if open.is_some() { write!(line, "L{x:.1} {y:.1}") } else { write!(line, "M{x:.1} {y:.1}h0.1") };
             let _ =
                 if open.is_some() { write!(below, "L{x:.1} {y:.1}") } else { write!(below, "M{x:.1} {HEIGHT}L{x:.1} {y:.1}") };
             open = Some(x);
