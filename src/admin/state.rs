@@ -182,6 +182,7 @@ fn client_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::
 mod scope_words {
     use super::{Deserialize as _, Deserializer, Scope, Scopes, Serializer};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
     pub(super) fn serialize<S: Serializer>(scopes: &Scopes, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&scopes.to_string())
     }

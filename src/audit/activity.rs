@@ -123,7 +123,14 @@ mod tests {
             bulk: None,
             undoes: None,
             status: Some(201),
-            changes: vec![Change { result: "success", code: Some(0), ldif: ldif.to_owned(), inverse: None, marks: Marks::default(), masked: Vec::new() }],
+            changes: vec![Change {
+                result: "success",
+                code: Some(0),
+                ldif: ldif.to_owned(),
+                inverse: None,
+                marks: Marks::default(),
+                masked: Vec::new(),
+            }],
         }))
     }
 

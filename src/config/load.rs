@@ -81,8 +81,8 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let console = admin.kept.as_ref().map(|kept| kept.state.clone()).unwrap_or_default();
     let directory = directory(root.section("directory"), environment);
     let (user_side, user_extensions) = users(root.section("users"));
-    let (groups, group_extensions) = groups(root.section("groups"), &console.provisioning, &mut admin.set);
-    let provisioning = provisioning(root.section("provisioning"), &console.provisioning, &mut admin.set);
+    let (groups, group_extensions) = groups(root.section("groups"), console.provisioning, &mut admin.set);
+    let provisioning = provisioning(root.section("provisioning"), console.provisioning, &mut admin.set);
     server.enabled = provisioning.enabled;
     let people = user_side.as_ref().map(|(users, _)| &users.base);
     let auth = auth(root.section("auth"), &server, people, (environment, admin.kept.is_some()));
@@ -397,7 +397,7 @@ struct GroupRules {
     placeholder: String,
 }
 
-fn groups(mut section: Section<'_>, console: &Provisioning, set: &mut SetHere) -> (GroupSide, Vec<std::path::PathBuf>) {
+fn groups(mut section: Section<'_>, console: Provisioning, set: &mut SetHere) -> (GroupSide, Vec<std::path::PathBuf>) {
     let (container, extensions) = container(&mut section, "\"ou=groups,dc=example,dc=com\"");
     let sync;
     (sync, set.sync_groups) = section.switch("sync", true, console.sync_groups);

@@ -17,7 +17,7 @@ pub(super) struct ProvisioningRules {
 }
 
 /// `console` is what was set there; where the configuration sets it itself goes to `set`.
-pub(super) fn provisioning(mut section: Section<'_>, console: &Provisioning, set: &mut SetHere) -> ProvisioningRules {
+pub(super) fn provisioning(mut section: Section<'_>, console: Provisioning, set: &mut SetHere) -> ProvisioningRules {
     let enabled;
     (enabled, set.enabled) = section.switch("enabled", true, console.enabled);
     let user_name = section.parsed("user_name", |text| match text {

@@ -23,8 +23,8 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
     ]
     .map(|(name, media_type, text)| {
         let digest = Sha256::digest(text.as_bytes());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let tag = HeaderValue::from_str(&format!("\"{hex}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        let short = digest.iter().take(8).fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
+        let tag = HeaderValue::from_str(&format!("\"{short:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""));
         Asset { name, media_type, text, tag }
     })
 });

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use zeroize::Zeroizing;
 
-use super::{Answer, gate};
+use super::gate::Refused;
 
 /// A request to be explained may hold a large body; nothing else is near.
 const LARGEST: usize = 256 * 1024;
@@ -19,12 +19,12 @@ pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
     /// Reads it, within a size and a time.
-    pub(super) async fn read(body: Incoming) -> Result<Self, Answer> {
+    pub(super) async fn read(body: Incoming) -> Result<Self, Refused> {
         let reading = Limited::new(body, LARGEST).collect();
         let body = match tokio::time::timeout(SLOWEST, reading).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return Err(gate::refused(StatusCode::PAYLOAD_TOO_LARGE, "This form is larger than 256 KiB.")),
-            Err(_) => return Err(gate::refused(StatusCode::REQUEST_TIMEOUT, "This form did not arrive within 10 seconds.")),
+            Ok(Err(_)) => return Err(Refused(StatusCode::PAYLOAD_TOO_LARGE, "This form is larger than 256 KiB.")),
+            Err(_) => return Err(Refused(StatusCode::REQUEST_TIMEOUT, "This form did not arrive within 10 seconds.")),
         };
         let pairs = form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())));
         Ok(Self(pairs.collect()))

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 
 /// Refuses a name that is not ours: another site's name may be made to lead here, and its pages would count as ours (DNS
 /// rebinding). Addresses cannot.
-pub(super) fn check_host(headers: &HeaderMap, hosts: &[String]) -> Result<(), Answer> {
+pub(super) fn check_host(headers: &HeaderMap, hosts: &[String]) -> Result<(), Refused> {
     let authority = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let is_ours = authority.is_some_and(|authority| {
         let host = authority.host();
@@ -25,11 +25,11 @@ pub(super) fn check_host(headers: &HeaderMap, hosts: &[String]) -> Result<(), An
         is_address || host.eq_ignore_ascii_case("localhost") || hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
     });
     let what = "The console is opened by localhost, by an address, or by a name that admin.hosts lists.";
-    if is_ours { Ok(()) } else { Err(refused(StatusCode::MISDIRECTED_REQUEST, what)) }
+    if is_ours { Ok(()) } else { Err(Refused(StatusCode::MISDIRECTED_REQUEST, what)) }
 }
 
 /// Refuses a form that a page of another site sends.
-pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Answer> {
+pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Refused> {
     let by_site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
     let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     let by_origin = headers.get(ORIGIN).is_none_or(|origin| {
@@ -38,7 +38,17 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Answer> {
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
     });
     let what = "This form was sent by a page of another site.";
-    if by_site && by_origin { Ok(()) } else { Err(refused(StatusCode::FORBIDDEN, what)) }
+    if by_site && by_origin { Ok(()) } else { Err(Refused(StatusCode::FORBIDDEN, what)) }
+}
+
+/// Why a request goes no further.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) StatusCode, pub(super) &'static str);
+
+impl From<Refused> for Answer {
+    fn from(Refused(status, what): Refused) -> Self {
+        refused(status, what)
+    }
 }
 
 /// A refusal in plain text.

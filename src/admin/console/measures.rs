@@ -58,6 +58,9 @@ pub(super) struct Server {
     pub(super) waiting: f64,
 }
 
+/// Takes a value over.
+type Set = fn(&mut Server, f64);
+
 impl Printed {
     pub(super) fn of(metrics: &Metrics) -> Self {
         Self(metrics.text(Exposition::Prometheus))
@@ -91,7 +94,7 @@ impl Printed {
     /// Every server by its address.
     pub(super) fn servers(&self) -> BTreeMap<String, Server> {
         let mut all: BTreeMap<String, Server> = BTreeMap::new();
-        let families: [(&str, fn(&mut Server, f64)); 7] = [
+        let families: [(&str, Set); 7] = [
             ("directory_connections", |server, value| server.connections = value),
             ("directory_connections_wanted", |server, value| server.wanted = value),
             ("directory_connection_failures_total", |server, value| server.failures = value),

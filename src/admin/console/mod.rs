@@ -99,7 +99,7 @@ async fn respond(request: Request<Incoming>, address: IpAddr, state: &AdminState
     let console = &state.console;
     let desk = console.desk.load_full();
     if let Err(refused) = gate::check_host(request.headers(), &desk.hosts) {
-        return refused;
+        return refused.into();
     }
     let (head, body) = request.into_parts();
     let path = head.uri.path().strip_prefix("/console").unwrap_or_default();
@@ -114,11 +114,11 @@ async fn respond(request: Request<Incoming>, address: IpAddr, state: &AdminState
     let mut form = Form::default();
     if is_post {
         if let Err(refused) = gate::check_origin(&head.headers) {
-            return refused;
+            return refused.into();
         }
         form = match Form::read(body).await {
             Ok(form) => form,
-            Err(refused) => return refused,
+            Err(refused) => return refused.into(),
         };
     }
     if path == "/sign-in" {
