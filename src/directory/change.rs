@@ -94,6 +94,19 @@ impl ChangeRecord {
         }
     }
 
+    /// The attributes that get values by it.
+    pub fn stored(&self) -> Vec<&str> {
+        match self {
+            Self::Add(entry) => entry.attributes().map(|(name, _)| name).collect(),
+            Self::Modify { changes, .. } => {
+                let stores = |change: &&Modification| change.op != ModifyOp::Delete && !change.values.is_empty();
+                changes.iter().filter(stores).map(|change| change.attribute.as_str()).collect()
+            }
+            Self::Rename { rdn, .. } => rdn.avas().iter().map(|ava| ava.attribute.as_str()).collect(),
+            Self::Move { .. } | Self::Delete(_) => Vec::new(),
+        }
+    }
+
     /// The name it has afterwards, where that is another one.
     pub fn new_name(&self) -> Option<Dn> {
         match self {

@@ -65,6 +65,23 @@ impl LdapDirectory {
         self.pool.close().await;
     }
 
+    /// Whether some entry of a branch has this attribute, so that a write of it may be tried by the No-Op control.
+    ///
+    /// slapd's mdb numbers each attribute when it is first stored. For a write that is only tried it does so too, and afterwards
+    /// forgets the number in one of its two tables: the next new attribute gets the same one, and from then on the values of one
+    /// are stored as the other's, or entries cannot be read at all (OpenLDAP 2.5.13).
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub async fn holds(&self, branch: &Dn, attribute: &str) -> Result<bool, DirectoryError> {
+        let wanted = vec![attribute.to_owned()];
+        let filter = Filter::Present(attribute.to_owned());
+        let request = SearchRequest { size_limit: 1, ..SearchRequest::below(branch, filter, wanted) };
+        // By its own name: a subtype and an attribute with an option have numbers of their own.
+        let own = |entry: &Entry| entry.attributes().any(|(name, _)| name.eq_ignore_ascii_case(attribute));
+        Ok(self.search(&request).await?.entries.iter().any(own))
+    }
+
     fn has(&self, control: &str) -> bool {
         self.capabilities.borrow().as_deref().is_some_and(|known| known.has_control(control))
     }
@@ -407,6 +424,12 @@ impl Directory for LdapDirectory {
         // Others may know a control of this number by another meaning; a server that does not know it refuses, for it is critical.
         if self.capabilities.borrow().as_deref().is_none_or(|known| known.vendor != Vendor::OpenLdap) {
             return Ok(false);
+        }
+        let branch = record.dn().parent().unwrap_or_else(Dn::root);
+        for name in record.stored() {
+            if !self.holds(&branch, name).await? {
+                return Ok(false);
+            }
         }
         let mut controls = vec![RawControl { ctype: NO_OP.to_owned(), crit: true, val: None }];
         if let Some(filter) = assertion.filter(|_| self.has(Capabilities::ASSERTION)) {

@@ -94,6 +94,23 @@ async fn a_healthy_directory_is_looked_at_and_left_as_it_was() {
     assert_eq!((directory.users().await, directory.groups().await), before);
 }
 
+/// slapd's mdb mixes attributes up when it was told only to try a write with some that it has never stored.
+#[tokio::test]
+async fn the_looking_leaves_no_number_of_an_attribute_behind() {
+    let Fixture { gateway, directory, .. } = &Fixture::with(slapd(&[CONFIG]), GatewayOptions::default()).await;
+    let report = Report::of(&gateway.file());
+    report.has("ok", &["may add users", "tried without doing it"]);
+
+    let (ana, eva) = (directory.user_dn("ana"), directory.user_dn("eva"));
+    directory.set(&ana, "title", "Chief").await;
+    directory.set(&eva, "scimgateExternalId", "e-1").await;
+    directory.set(&ana, "displayName", "Ana").await;
+
+    let (ana, eva) = (directory.user("ana").await.unwrap(), directory.user("eva").await.unwrap());
+    assert_eq!((ana.one("title"), ana.one("displayName"), ana.one("scimgateExternalId")), ("Chief", "Ana", ""));
+    assert_eq!((eva.one("title"), eva.one("displayName"), eva.one("scimgateExternalId")), ("", "", "e-1"));
+}
+
 #[tokio::test]
 async fn a_missing_index_is_seen_in_the_configuration() {
     let without = ("uid,cn,mail,member,memberOf", "uid,cn");

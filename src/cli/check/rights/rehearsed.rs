@@ -8,7 +8,7 @@ use super::super::findings::Findings;
 use super::super::{Patient, section};
 use super::Rights;
 use super::effective::nobody;
-use crate::directory::{Directory as _, DirectoryError, Entry, Modification, ModifyOp, Reads, ResultCode};
+use crate::directory::{Directory as _, DirectoryError, Entry, Modification, ModifyOp, Rdn, Reads, ResultCode, SearchRequest};
 use crate::ldap::{Inspection, Rehearsed};
 use crate::mapping::{ResourceMapping, Targets};
 use crate::scim::{Dialect, Kind, Resource};
@@ -66,6 +66,7 @@ async fn add(
             return None;
         }
     };
+    let entry = harmless(patient, side, entry).await?;
     match inspection.rehearse_add(&entry).await {
         Ok(Rehearsed::WouldBeDone) => Some(true),
         Ok(Rehearsed::WasDone) => {
@@ -101,6 +102,33 @@ fn stranger(side: &ResourceMapping) -> Result<Entry, String> {
     };
     let resource = Resource::accept(body, &side.ty, &mut Dialect::strict()).map_err(|error| error.detail)?;
     side.new_entry(&resource, &Targets::new()).map_err(|error| error.detail)
+}
+
+/// What may be tried of an entry (see `LdapDirectory::holds`): what others of the branch have. In an empty branch, one that is like
+/// the branch itself, for the right to add is the same.
+async fn harmless(patient: &Patient<'_>, side: &ResourceMapping, wanted: Entry) -> Option<Entry> {
+    let mut entry = Entry::new(wanted.dn.clone());
+    for (name, values) in wanted.attributes() {
+        if patient.directory.holds(&side.base, name).await.unwrap_or(false) {
+            entry.push(name, values.iter().cloned());
+        }
+    }
+    let entry = match patient.capabilities.schema.check(&entry) {
+        Ok(()) => entry,
+        Err(_) => like_the_branch(patient, side).await?,
+    };
+    patient.capabilities.schema.check(&entry).ok().map(|()| entry)
+}
+
+async fn like_the_branch(patient: &Patient<'_>, side: &ResourceMapping) -> Option<Entry> {
+    let naming = side.base.rdn()?.avas().first()?.attribute.clone();
+    let request = SearchRequest::entry(&side.base, vec!["objectClass".to_owned()]);
+    let branch = patient.directory.search(&request).await.ok()?.entries.into_iter().next()?;
+    let name = format!("scimgate-check-{}", Uuid::new_v4());
+    let mut entry = Entry::new(side.base.child(Rdn::new(naming.clone(), name.clone())));
+    entry.push("objectClass", branch.values("objectClass").iter().cloned());
+    entry.push_text(naming.as_str(), &name);
+    Some(entry)
 }
 
 /// The names of its attributes, and its classes.
