@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::Gateway;
+use super::gateway::refusal;
 use crate::auth::Scope;
 use crate::telemetry::Refusal;
 
@@ -34,7 +35,7 @@ impl Gateway {
             }
             Err(rejection) => {
                 let guessed = rejection.is_guess();
-                self.metrics.refused(if guessed { Refusal::Invalid } else { Refusal::Missing });
+                self.metrics.refused(refusal(rejection));
                 let too_many = guessed && self.limiter.failure(address).is_err();
                 Err(if too_many { NotAdministrator::TooMany } else { NotAdministrator::Unknown })
             }

@@ -366,7 +366,8 @@ fn lacking(call: &Call, principal: &Principal) -> Option<crate::auth::Scope> {
     call.scopes().iter().copied().find(|scope| !principal.scopes.contains(*scope))
 }
 
-fn refusal(rejection: Rejection) -> Refusal {
+/// What a credential that is not accepted counts as.
+pub(super) fn refusal(rejection: Rejection) -> Refusal {
     match rejection {
         Rejection::Missing => Refusal::Missing,
         Rejection::Malformed

@@ -20,6 +20,7 @@ mod deleted;
 mod derived;
 mod discovery;
 mod doctor;
+mod documents;
 mod existing;
 mod explain;
 mod extensions;

@@ -20,3 +20,9 @@ pub(crate) fn make(folder: &Path) -> String {
 pub(super) fn keep_secret(file: &Path) {
     std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
 }
+
+/// Writes a file that its owner alone can read.
+pub(crate) fn write_secret(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    keep_secret(file);
+}

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub(crate) use certificate::make as make_certificate;
+pub(crate) use certificate::{make as make_certificate, write_secret};
 pub(crate) use client::{Answer, Client, Tls, patch_body};
 pub(crate) use collector::Collector;
 pub(crate) use directory::{Directory, Entry, USER_PASSWORD};
