@@ -28,6 +28,8 @@ KEY_ENV = {"name": "SCIMGATE__LOG__LEVEL", "value": "debug"}
 CONFIG = (ROOT / "deploy/kustomize/base/scimgate.toml").read_text()
 # Something in front of scimgate terminates TLS.
 PLAIN = CONFIG.replace('[server.tls]\ncertificate = "tls.crt"\nprivate_key = "tls.key"\n', "")
+RUNBOOK = "https://wiki.example.com/RUNBOOK.md"
+ALERTS = yaml.safe_load((ROOT / "deploy/observability/alerts.yaml").read_text())
 EVERYTHING = {
     "config": CONFIG,
     "existingSecret": "scimgate",
@@ -39,6 +41,7 @@ EVERYTHING = {
     "networkPolicy": {"clients": PEERS, "monitoring": PEERS, "directory": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
                       "extraEgress": [{"ports": [{"port": 443, "protocol": "TCP"}]}]},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "runbook": RUNBOOK},
     "extraEnv": [KEY_ENV],
     "extraVolumes": [{"name": "audit", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "audit", "mountPath": "/var/log/scimgate"}],
@@ -63,6 +66,7 @@ REFUSED_VALUES = [
     {"config": CONFIG, "replicas": 2},
     {"config": CONFIG, "image": {"repository": "x", "digest": "latest"}},
     {"config": CONFIG, "probes": {"readinessPath": "/"}},
+    {"config": CONFIG, "prometheusRule": {"runbook": "deploy/RUNBOOK.md"}},
 ]
 
 
@@ -134,6 +138,11 @@ def judge(documents):
         demand(not any(port["port"] == 9090 for rule in open_to_all for port in rule["ports"]), "metrics are open to all")
     for budget in kinds.get("PodDisruptionBudget", []):
         demand(selects(budget["spec"]["selector"].get("matchLabels"), labels), "the PodDisruptionBudget does not select the Pods")
+    for rule in kinds.get("PrometheusRule", []):
+        alerts, source = ([one for group in groups for one in group["rules"]] for groups in (rule["spec"]["groups"], ALERTS["groups"]))
+        demand([(one["alert"], one["expr"]) for one in alerts] == [(one["alert"], one["expr"]) for one in source], "other alerts")
+        entries = [one["annotations"]["runbook"].removeprefix("deploy/RUNBOOK.md") for one in source]
+        demand([one["annotations"].get("runbook_url") for one in alerts] == [RUNBOOK + entry for entry in entries], "no runbook")
     [account] = kinds["ServiceAccount"]
     demand(pod["serviceAccountName"] == account["metadata"]["name"], "the ServiceAccount is another")
     demand(pod["automountServiceAccountToken"] is False, "a token is mounted")
@@ -194,6 +203,8 @@ PROBES = {
     "a wrong type": lambda kinds: kinds["Deployment"]["spec"].update(replicas="two"),
     "a port of a Service without a number": lambda kinds: kinds["Service"]["spec"]["ports"][0].pop("port"),
     "a ServiceMonitor without endpoints": lambda kinds: kinds["ServiceMonitor"]["spec"].pop("endpoints"),
+    "a rule without an expression": lambda kinds: kinds["PrometheusRule"]["spec"]["groups"][0]["rules"][0].pop("expr"),
+    "an alert that leads nowhere": lambda kinds: kinds["PrometheusRule"]["spec"]["groups"][0]["rules"][0]["annotations"].pop("runbook_url"),
     "a writable root": lambda kinds: pod_of(kinds)["containers"][0]["securityContext"].update(readOnlyRootFilesystem=False),
     "a probe of another path": lambda kinds: pod_of(kinds)["containers"][0]["livenessProbe"]["httpGet"].update(path="/readyz"),
     "a Service that finds no Pod": lambda kinds: kinds["Service"]["spec"]["selector"].update(x="y"),

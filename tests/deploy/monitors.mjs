@@ -1,8 +1,8 @@
-// Reads a JSON list of ServiceMonitors on the standard input and checks each by the operator's own schema.
+// Reads a JSON list of ServiceMonitors and PrometheusRules on the standard input and checks each by the operator's own schema.
 import { readFileSync } from "node:fs";
-import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+import { PrometheusRule, ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 
-const kinds = { ServiceMonitor };
+const kinds = { PrometheusRule, ServiceMonitor };
 const documents = JSON.parse(readFileSync(0, "utf8"));
 for (const document of documents) {
   const Kind = kinds[document.kind];

@@ -12,6 +12,7 @@ async fn with_rails(settings: &[(&str, &str)], users: usize) -> (Fixture, Vec<St
     let options = GatewayOptions::default()
         .key("root", ADMIN, "scopes = [\"admin\"]")
         .key("other", "scimgate_other", "")
+        .key("old", "scimgate_old", "scopes = [\"admin\"]\nexpires = 2020-01-01")
         .set("audit.path", "audit.jsonl")
         .set("limits.requests_per_second", "0");
     let options = settings.iter().fold(options, |options, (key, value)| options.set(key, value));
@@ -62,11 +63,12 @@ async fn a_mass_delete_is_stopped_at_the_exact_number_until_it_is_released() {
     assert_eq!(rail_lines(&fixture), [("reached".to_owned(), "ping delete-user".to_owned())]);
 
     // Only an administrator may look and release.
-    for (key, status) in [("", 401), ("scimgate_wrong", 401), (crate::support::KEY, 403)] {
+    for (key, status) in [("", 401), ("scimgate_wrong", 401), ("scimgate_old", 401), (crate::support::KEY, 403)] {
         for (method, path) in [(Method::GET, "/rails"), (Method::POST, "/rails/release")] {
             assert_eq!(gateway.administrate(method, path, key).await.0, status, "{path}");
         }
     }
+    assert!(gateway.measures("scimgate_refusals_total{reason=\"expired\"} 2").await);
     let (_, states) = gateway.administrate(Method::GET, "/rails", ADMIN).await;
     let ping = states["rails"].as_array().unwrap().iter().find(|rail| rail["client"] == "ping" && rail["act"] == "delete-user");
     let ping = ping.unwrap_or_else(|| panic!("{states:#}"));
