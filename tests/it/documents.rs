@@ -17,7 +17,7 @@ fn documents() -> Vec<PathBuf> {
                 if !name.starts_with('.') && !["target", "node_modules"].contains(&name) {
                     collect(&path, found);
                 }
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 found.push(path);
             }
         }
