@@ -315,7 +315,7 @@ async fn writes_are_told_as_they_come_without_an_audit_and_without_what_is_secre
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     let mut body = user("jane");
     body["password"] = "correct horse <b>".into();
-    body["displayName"] = "<script>alert(1)</script>".into();
+    body["displayName"] = "Jane <script>alert(1)</script>".into();
     fixture.scim.post("/Users", body).await.expect(201);
     let mut told = String::new();
     while !told.ends_with("\n\n") {
