@@ -11,6 +11,7 @@ use super::{Answer, Page};
 const LEAD: &str = "The last hour, looked at every ten seconds, since scimgate began.";
 /// Samples of one row of the tables: five minutes.
 const ROW: usize = 30;
+const PER_MINUTE: usize = 6;
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 80.0;
 
@@ -99,7 +100,7 @@ fn drawn(chart: &Chart) -> Markup {
                 path.below d=(below) {}
                 path.line d=(line) {}
             }
-            p.scale { span { "an hour ago" } span { "0 to " (number(most)) " " (chart.unit) } span { "now" } }
+            p.scale { span { (shown_spans(chart.values.len()) / PER_MINUTE) " minutes ago" } span { "0 to " (number(most)) " " (chart.unit) } span { "now" } }
             details {
                 summary { "As a table" }
                 (table(chart))
@@ -108,10 +109,15 @@ fn drawn(chart: &Chart) -> Markup {
     }
 }
 
+/// How many spans the width stands for: five minutes at first, and an hour in the end.
+fn shown_spans(known: usize) -> usize {
+    known.next_multiple_of(ROW).clamp(ROW, MOST)
+}
+
 /// The line, and the area below it; where nothing is known there is a gap.
 fn curve(values: &[Option<f64>], most: f64) -> (String, String) {
     let (mut line, mut below) = (String::new(), String::new());
-    let step = WIDTH / f64::from(u32::try_from(MOST).unwrap_or(u32::MAX));
+    let step = WIDTH / f64::from(u32::try_from(shown_spans(values.len())).unwrap_or(u32::MAX));
     let mut x = WIDTH - step * f64::from(u32::try_from(values.len().saturating_sub(1)).unwrap_or(0));
     let mut open: Option<f64> = None;
     // Writing to a String cannot fail.
@@ -180,5 +186,19 @@ fn rails(shown: &Page<'_>) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_ends_at_the_right_and_has_gaps_where_nothing_is_known() {
+        let (line, below) = curve(&[Some(0.0), Some(1.0), None, Some(2.0)], 2.0);
+        assert_eq!(line, "M324.0 78.0h0.1L336.0 41.0M360.0 4.0h0.1");
+        assert_eq!(below, "M324.0 80L324.0 78.0L336.0 41.0L336.0 80ZM360.0 80L360.0 4.0L360.0 80Z");
+        assert_eq!(curve(&[], 1.0), (String::new(), String::new()));
+        assert_eq!([0, 30, 31, 360, 400].map(shown_spans), [30, 30, 60, 360, 360]);
     }
 }
