@@ -40,4 +40,6 @@ pub mod service;
 #[cfg(feature = "server")]
 pub mod telemetry;
 #[cfg(feature = "server")]
+mod trust;
+#[cfg(feature = "server")]
 pub mod undo;

@@ -11,7 +11,7 @@ use crate::audit::{Activity, Audit};
 use crate::auth::{Administrators, Authenticator, AuthorizationServer, Issuers};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::http::{self, Entrance, Gateway};
+use crate::http::{self, Entrance, Gateway, Tunnels, Upstream};
 use crate::limit::{LimitConfig, RateLimiter};
 use crate::resources::Resources;
 use crate::service::Service;
@@ -28,6 +28,8 @@ pub(super) struct Generation {
     backend: Arc<Backend>,
     authorization_server: Option<Arc<AuthorizationServer>>,
     limits: (LimitConfig, Arc<RateLimiter>),
+    /// They outlive the configuration they were opened by.
+    pub(super) tunnels: Arc<Tunnels>,
 }
 
 impl Generation {
@@ -74,18 +76,24 @@ impl Generation {
         let issuers = Issuers::start(config.auth.issuers.clone(), metrics).map_err(StartError)?;
         let authenticator = Authenticator::new(config.auth.clone(), server.clone(), issuers, clock);
         let same = before.map(|before| &before.limits).filter(|(limits, _)| *limits == config.limits);
-        let limiter = same.map_or_else(|| Arc::new(RateLimiter::new(config.limits.clone())), |(_, limiter)| limiter.clone());
-        let gateway = Arc::new(Gateway::new(
+        let limiter = match same {
+            Some((_, limiter)) => limiter.clone(),
+            None => Arc::new(RateLimiter::new(config.limits.clone(), metrics.shared_limits()).map_err(StartError)?),
+        };
+        let tunnels = before.map(|before| before.tunnels.clone()).unwrap_or_default();
+        let upstream = config.upstream.clone().map(|upstream| Upstream::new(upstream, tunnels.clone(), metrics).map(Arc::new));
+        let gateway = Gateway::new(
             &config.server,
             service,
             (authenticator, server.clone()),
             limiter.clone(),
             config.clients.clone(),
             metrics.clone(),
-        ));
+        );
+        let gateway = Arc::new(gateway.beside(upstream.transpose().map_err(StartError)?));
         let entrance = Entrance::new(&config.server, tls, gateway.clone());
         let limits = (config.limits.clone(), limiter);
-        Ok((Self { gateway, backend, authorization_server: server, limits }, entrance))
+        Ok((Self { gateway, backend, authorization_server: server, limits, tunnels }, entrance))
     }
 
     /// Whether requests can be served; waits for that as long as it takes, up to a time.

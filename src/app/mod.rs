@@ -213,6 +213,7 @@ impl App {
         let drained = async {
             self.connections.wait().await;
             self.generation.gateway.finish_writes().await;
+            self.generation.tunnels.finish().await;
             self.retiring.wait().await;
         };
         let drain = if hurry { Duration::ZERO } else { self.drain };
@@ -221,6 +222,7 @@ impl App {
             () = tokio::time::sleep(drain) => tracing::warn!("requests in flight are cut off: server.drain is over"),
             () = at_once, if !hurry => tracing::warn!("requests in flight are cut off by a second signal"),
         }
+        self.generation.tunnels.close().await;
         self.end.cancel();
         self.admin_connections.close();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.admin_connections.wait()).await;

@@ -8,6 +8,7 @@ mod config;
 mod issuer;
 mod jwt;
 mod oauth;
+mod own;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -145,6 +146,7 @@ pub struct Authenticator {
     schemes: Vec<Box<dyn AuthScheme>>,
     forms: HeaderForms,
     offers: Offers,
+    own: own::Own,
     clock: Arc<dyn Clock>,
 }
 
@@ -157,6 +159,7 @@ impl Authenticator {
         let offers = Offers { bearer, basic: forms.basic && passwords };
         let (signed, opaque) = issuers.schemes();
         let keys = Arc::new(ApiKeys::new(api_keys));
+        let own = own::Own::new(keys.clone(), server.clone());
         let mut schemes: Vec<Box<dyn AuthScheme>> = Vec::new();
         if forms.basic {
             schemes.push(Box::new(basic::Basic::new(keys.clone(), server.clone())));
@@ -171,12 +174,17 @@ impl Authenticator {
             schemes.push(Box::new(opaque));
         }
         schemes.push(Box::new(Certificates::new(certificates)));
-        Self { schemes, forms, offers, clock }
+        Self { schemes, forms, offers, own, clock }
     }
 
     /// What is on offer.
     pub fn offers(&self) -> Offers {
         self.offers
+    }
+
+    /// Whether a request shows a credential that is ours and must be shown to nobody else.
+    pub async fn is_own(&self, headers: &HeaderMap) -> bool {
+        self.own.is_in(headers, self.clock.now()).await
     }
 
     /// Who asks, and how the key or token was written.

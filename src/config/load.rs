@@ -21,7 +21,9 @@ use super::node::{self, Value};
 use super::oauth::oauth;
 use super::provisioning::{ProvisioningRules, adoption, on_delete, protected, provisioning, rails, roles};
 use super::reader::{Environment, Report, Section};
+use super::shared_limits::shared_limits;
 use super::traces::traces;
+use super::upstream::{Own, upstream};
 use super::{Config, ConfigError, DataConfig};
 use crate::admin::{AdminConfig, Digest, Kept, Provisioning, SetHere, State};
 use crate::auth::{ApiKeyConfig, AuthConfig, OAuthClientConfig, OAuthConfig, Scope, Scopes, is_client_name};
@@ -75,10 +77,15 @@ impl Config {
 
 /// `None` where something that has no default is missing or wrong; the report says what.
 fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
-    let (mut limits, budgets, max_body) = limits(root.section("limits"));
+    let (mut limits, budgets, max_body) = limits(root.section("limits"), environment);
     let mut server = server(root.section("server"), max_body);
     let mut admin = admin(root.section("admin"));
     let console = admin.kept.as_ref().map(|kept| kept.state.clone()).unwrap_or_default();
+    let own = Own {
+        listen: [("server.listen", server.listen), ("admin.listen", admin.listen)],
+        public_url: server.public_url.as_deref(),
+    };
+    let upstream = upstream(root.section("upstream"), &own);
     let directory = directory(root.section("directory"), environment);
     let (user_side, user_extensions) = users(root.section("users"));
     let (groups, group_extensions) = groups(root.section("groups"), console.provisioning, &mut admin.set);
@@ -132,6 +139,7 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     Some(Config {
         server,
         admin,
+        upstream,
         directory,
         mapping,
         adoption,
@@ -543,13 +551,14 @@ fn clients(sections: Vec<(String, Section<'_>)>, limits: &mut LimitConfig) -> Ha
     sections.into_iter().map(&mut client).collect()
 }
 
-fn limits(mut section: Section<'_>) -> (LimitConfig, Budgets, usize) {
+fn limits(mut section: Section<'_>, environment: &Environment) -> (LimitConfig, Budgets, usize) {
     let default = Budgets::default();
     let default_rates = Rates { requests: Rate { per_second: 100, burst: 200 }, writes: Rate { per_second: 0, burst: 200 } };
     let rates = LimitConfig {
         client: rates(&mut section, default_rates),
         clients: HashMap::new(),
         failures_per_minute: section.number("failures_per_minute", 60, 0),
+        shared: shared_limits(section.section("shared"), environment),
     };
     let max_body = section.size("max_body", 8 << 20);
     let budgets = Budgets {

@@ -11,7 +11,9 @@ mod oauth;
 mod provisioning;
 mod quantity;
 mod reader;
+mod shared_limits;
 mod traces;
+mod upstream;
 mod watch;
 
 pub use self::watch::Watched;
@@ -25,7 +27,7 @@ use crate::admin::AdminConfig;
 use crate::adoption::AdoptionConfig;
 use crate::audit::AuditConfig;
 use crate::auth::AuthConfig;
-use crate::http::{ClientPolicy, HttpConfig, SCIM_PATH};
+use crate::http::{ClientPolicy, HttpConfig, SCIM_PATH, UpstreamConfig};
 use crate::ldap::LdapConfig;
 use crate::limit::LimitConfig;
 use crate::mapping::MappingConfig;
@@ -39,6 +41,8 @@ pub struct Config {
     pub server: HttpConfig,
     /// `[admin]`
     pub admin: AdminConfig,
+    /// `[upstream]`; `None`: what is not ours is 404.
+    pub upstream: Option<UpstreamConfig>,
     /// `[directory]`
     pub directory: LdapConfig,
     /// `[users]`, `[groups]` and `[provisioning]`

@@ -213,7 +213,7 @@ fn ways_to_sign_in_are_read_and_looked_at() {
     let forms =
         |lines: &str| read(&minimal().replace("[[auth", &format!("[auth]\n{lines}\n[[auth"))).map(|config| config.auth.forms);
     let wide = forms("basic = true\nschemes = [\"oauth2\", \"\"]").unwrap();
-    assert!(wide.basic && wide.bare && wide.words == ["oauth2".into()]);
+    assert!(wide.basic && wide.bare && wide.words == [Arc::from("oauth2")]);
     assert!(forms("schemes = [\"two words\"]").unwrap_err().to_string().contains("this must be a word"));
     assert!(forms("schemes = [\"basic\"]").unwrap_err().to_string().contains("auth.basic = true"));
 }

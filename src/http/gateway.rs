@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
@@ -14,20 +14,23 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::compression::{self, Accepted};
+use super::outgoing::Outgoing;
+use super::proxies::is_host;
 use super::response::{self, Answer};
 use super::route::{Call, NoCall};
 use super::stale::EarlierAnswers;
+use super::upstream::{Place, Upstream};
 use super::{ClientPolicy, HttpConfig, Proxies, SCIM_PATH, body};
 use crate::auth::{Authenticator, AuthorizationServer, ClientCertificate, Principal, Rejection, Scopes, Writing};
-use crate::limit::RateLimiter;
+use crate::limit::{Exhausted, RateLimiter};
 use crate::scim::precondition::{IfMatch, IfNoneMatch};
 use crate::scim::{Dialect, ScimError, Tolerance};
 use crate::service::{Context, Service};
 use crate::telemetry::{Limit, Metrics, Refusal, RequestSpan};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The client's name while nobody has signed in.
-const NOBODY: &str = "-";
+pub(super) const NOBODY: &str = "-";
 
 /// An address that fails too often is answered so much later: who tries keys waits, and takes nothing from others meanwhile.
 pub(super) const HELD: Duration = Duration::from_secs(1);
@@ -70,6 +73,8 @@ pub struct Gateway {
     /// Writes under way, which outlive a client that goes away.
     writes: TaskTracker,
     pub(super) nobody: Arc<str>,
+    /// Who gets what is not for us.
+    upstream: Option<Arc<Upstream>>,
 }
 
 /// A request that may be carried out.
@@ -110,7 +115,14 @@ impl Gateway {
             earlier: EarlierAnswers::new(config.stale),
             writes: TaskTracker::new(),
             nobody: NOBODY.into(),
+            upstream: None,
         }
+    }
+
+    /// The same with an application beside us, which gets what is not for us.
+    #[must_use]
+    pub fn beside(self, upstream: Option<Arc<Upstream>>) -> Self {
+        Self { upstream, ..self }
     }
 
     /// The service behind it.
@@ -124,10 +136,26 @@ impl Gateway {
         self.writes.wait().await;
     }
 
-    /// Answers a request.
-    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>, mut peer: Peer) -> Answer {
+    /// Answers a request, or passes it on.
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>, mut peer: Peer) -> Response<Outgoing> {
         let started = Instant::now();
-        peer.client = self.proxies.client(peer.address.ip(), request.headers());
+        let way = self.proxies.way(peer.address.ip(), request.headers());
+        peer.client = way.client();
+        if let Some(upstream) = &self.upstream {
+            let place = Place::of(request.uri().path());
+            if place != Place::Ours {
+                return self.pass_on(upstream, place, request, (&peer, &way), started).await;
+            }
+        }
+        self.answer(request, peer, started).await.map(Outgoing::Whole)
+    }
+
+    /// Whether clients reach us by TLS, as far as we know.
+    pub(super) fn is_secure(&self, peer: &Peer) -> bool {
+        peer.secure || self.public_url.as_ref().is_some_and(|url| url.starts_with("https:"))
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer, started: Instant) -> Answer {
         let _guard = self.metrics.in_flight();
         let request_id = request_id(request.headers());
         let method = method_name(request.method());
@@ -152,8 +180,7 @@ impl Gateway {
         let (client, answer) = answering.instrument(span.span()).await;
         let mut answer = compression::compress(answer, accepted).await;
         response::set(&mut answer, REQUEST_ID, &request_id);
-        let over_tls = peer.secure || self.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
-        response::harden(&mut answer, over_tls);
+        response::harden(&mut answer, self.is_secure(&peer));
         let (status, took) = (answer.status().as_u16(), started.elapsed());
         self.metrics.request(route, method, &client, status, took);
         let trace_id = span.answered(&client, status);
@@ -189,14 +216,13 @@ impl Gateway {
         };
         let client = principal.as_ref().map_or(&self.nobody, |principal| &principal.client).clone();
         let budget = match &principal {
-            Some(_) => self.limiter.request(&client),
+            Some(_) => self.limiter.request(&client).await,
             None => self.limiter.anonymous(peer.client),
         };
         let standing = match budget {
             Ok(standing) => standing,
             Err(exhausted) => {
-                self.metrics.refused(Refusal::Rate);
-                self.metrics.limited(Limit::Requests, &client);
+                self.note_limit(exhausted, Limit::Requests, &client);
                 return (client, response::too_many_requests(exhausted));
             }
         };
@@ -214,6 +240,18 @@ impl Gateway {
             response::rate_limit(&mut answer, standing);
         }
         (client, answer)
+    }
+
+    /// Counts a request that goes no further for its client's budget.
+    pub(super) fn note_limit(&self, exhausted: Exhausted, limit: Limit, client: &Arc<str>) {
+        match exhausted {
+            Exhausted::Until { .. } | Exhausted::Never { .. } => {
+                self.metrics.refused(Refusal::Rate);
+                self.metrics.limited(limit, client);
+            }
+            // The client has done nothing.
+            Exhausted::Unknown => {}
+        }
     }
 
     /// Who asks. Where a form of the header is a client's oddity, it is counted, and refused to a client that may not have it.
@@ -298,11 +336,10 @@ impl Gateway {
                 Call::Bulk => body.as_ref().map_or(1, operations),
                 _ => 1,
             };
-            match self.limiter.writes(client, operations) {
+            match self.limiter.writes(client, operations).await {
                 Ok(standing) => changes = standing,
                 Err(exhausted) => {
-                    self.metrics.refused(Refusal::Rate);
-                    self.metrics.limited(Limit::Writes, client);
+                    self.note_limit(exhausted, Limit::Writes, client);
                     return response::too_many_writes(exhausted);
                 }
             }
@@ -350,9 +387,8 @@ impl Gateway {
         }
         let from_header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let host = request.uri().authority().map(http::uri::Authority::as_str).or_else(from_header);
-        let is_host = |host: &&str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
         let scheme = if secure { "https" } else { "http" };
-        format!("{scheme}://{}{SCIM_PATH}", host.filter(is_host).unwrap_or("localhost"))
+        format!("{scheme}://{}{SCIM_PATH}", host.filter(|host| is_host(host)).unwrap_or("localhost"))
     }
 }
 
@@ -382,7 +418,7 @@ pub(super) fn refusal(rejection: Rejection) -> Refusal {
 }
 
 /// The client's own id for the request, if it is a plain word, so that both logs can be laid side by side.
-fn request_id(headers: &HeaderMap) -> Arc<str> {
+pub(super) fn request_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let plain =
         |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -390,7 +426,7 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
 }
 
 /// A client can make up methods; a label cannot.
-fn method_name(method: &http::Method) -> &'static str {
+pub(super) fn method_name(method: &http::Method) -> &'static str {
     match *method {
         http::Method::GET => "GET",
         http::Method::HEAD => "HEAD",

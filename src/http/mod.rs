@@ -10,6 +10,8 @@ mod gateway;
 mod handlers;
 mod listener;
 mod oauth;
+mod outgoing;
+mod passing;
 mod policy;
 mod proxies;
 mod proxy_protocol;
@@ -17,6 +19,7 @@ mod response;
 mod route;
 mod stale;
 mod tls;
+mod upstream;
 
 pub use administrator::NotAdministrator;
 pub use config::{HttpConfig, TlsConfig};
@@ -27,6 +30,7 @@ pub use policy::{ClientPolicy, GroupPatchAnswer};
 pub use proxies::{ForwardedHeader, Proxies};
 pub use proxy_protocol::ProxyProtocol;
 pub use tls::{certificate_end, certificate_end_of, server_config};
+pub use upstream::{HostHeader, Tunnels, Upstream, UpstreamConfig, upstream_answers};
 
 /// Where SCIM begins below the gateway's own URL.
 pub const SCIM_PATH: &str = "/scim/v2";

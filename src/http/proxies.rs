@@ -1,11 +1,13 @@
 //! Who the client is where proxies stand before us: a header is believed as far as those who wrote it are.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Proxies in a row, at most.
 const HOPS: usize = 32;
 
@@ -35,33 +37,83 @@ impl Proxies {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
-    /// The client's address: read from the right, the first that is not a trusted proxy's. What stands further left was written
-    /// by that client.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer.to_canonical();
-        if !self.trusts(client) {
-            return client;
+    /// How a request came here, as far as those are trusted who tell it. The client's address is read from the right, the first
+    /// that is not a trusted proxy's; what stands further left was written by that client.
+    pub(super) fn way(&self, peer: IpAddr, headers: &HeaderMap) -> Way {
+        let peer = peer.to_canonical();
+        let mut way = Way { hops: vec![peer], trusted: self.trusts(peer), secure: None, host: None };
+        if !way.trusted {
+            return way;
         }
         let name = match self.header {
             ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
             ForwardedHeader::Forwarded => FORWARDED,
         };
-        let lines = headers.get_all(name).iter();
-        let hops: Vec<&str> = lines.flat_map(|line| line.to_str().map_or_else(|_| vec![""], split)).collect();
-        for hop in hops.into_iter().rev().take(HOPS) {
+        let hops = list(headers, &name);
+        for hop in hops.iter().rev().take(HOPS) {
             let address = match self.header {
                 ForwardedHeader::XForwardedFor => node(hop),
-                ForwardedHeader::Forwarded => forwarded_for(hop),
+                ForwardedHeader::Forwarded => parameter(hop, "for").and_then(node),
             };
             // One that does not name an address hides whom it speaks for: it answers for that one.
             let Some(address) = address else { break };
-            client = address;
-            if !self.trusts(client) {
+            way.hops.push(address);
+            if !self.trusts(address) {
                 break;
             }
         }
-        client
+        // What the first of them saw: so many elements from the right as there are proxies, or the first there is.
+        let seen = way.hops.len().saturating_sub(2);
+        let told = |name: &HeaderName| {
+            let told = list(headers, name);
+            told.iter().rev().nth(seen).or(told.first()).map(|text| (*text).to_owned())
+        };
+        let (proto, host) = match self.header {
+            ForwardedHeader::XForwardedFor => (told(&X_FORWARDED_PROTO), told(&X_FORWARDED_HOST)),
+            ForwardedHeader::Forwarded => {
+                let element = told(&FORWARDED).unwrap_or_default();
+                (parameter(&element, "proto").map(str::to_owned), parameter(&element, "host").map(str::to_owned))
+            }
+        };
+        way.secure = proto.and_then(|proto| match proto.to_ascii_lowercase().as_str() {
+            "https" | "wss" => Some(true),
+            "http" | "ws" => Some(false),
+            _ => None,
+        });
+        way.host = host.filter(|host| is_host(host));
+        way.hops.reverse();
+        way
     }
+}
+
+/// How a request came here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    /// The client, then the proxies in front of us. There is one at least.
+    pub(super) hops: Vec<IpAddr>,
+    /// Whether the last of them is believed.
+    pub(super) trusted: bool,
+    /// Whether the client uses TLS, where a trusted proxy tells.
+    pub(super) secure: Option<bool>,
+    /// What the client calls us, where a trusted proxy tells.
+    pub(super) host: Option<String>,
+}
+
+impl Way {
+    /// Where the client is.
+    pub(super) fn client(&self) -> IpAddr {
+        self.hops.first().copied().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+    }
+}
+
+/// Whether this can be a host, with or without a port.
+pub(super) fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+}
+
+/// The elements of every line of a header.
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
+    headers.get_all(name).iter().flat_map(|line| line.to_str().map_or_else(|_| vec![""], split)).collect()
 }
 
 /// The elements of a list, whose quoted strings may hold commas (RFC 9110 section 5.6.1).
@@ -84,17 +136,18 @@ fn elements(line: &str, separator: char) -> Vec<&str> {
     .collect()
 }
 
-/// The node of `for=` (RFC 7239 section 4 and 6); `None` for `unknown` and made-up names.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
+/// A parameter of an element of `Forwarded` (RFC 7239 section 4); `None` where it is given twice.
+fn parameter<'a>(element: &'a str, wanted: &str) -> Option<&'a str> {
     let mut named = elements(element, ';').into_iter().filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
-        name.eq_ignore_ascii_case("for").then_some(value)
+        name.eq_ignore_ascii_case(wanted).then_some(value)
     });
     let value = named.next().filter(|_| named.next().is_none())?;
-    node(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
-/// An address with or without a port; one of IPv6 with a port stands in brackets.
+/// An address with or without a port; one of IPv6 with a port stands in brackets. `None` for `unknown` and made-up names (RFC 7239
+/// section 6).
 fn node(text: &str) -> Option<IpAddr> {
     let bare = || text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse().ok();
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -117,7 +170,7 @@ mod tests {
         for line in lines {
             headers.append(name, HeaderValue::from_str(line).unwrap());
         }
-        proxies.client(peer.parse().unwrap(), &headers).to_string()
+        proxies.way(peer.parse().unwrap(), &headers).client().to_string()
     }
 
     #[test]
@@ -160,6 +213,27 @@ mod tests {
         ] {
             assert_eq!(client(&standard, "10.0.0.1", "forwarded", &[line]), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_of_scheme_and_host_is_what_the_first_one_saw() {
+        let way = |proxies: &Proxies, lines: &[(&'static str, &str)]| {
+            let lines = lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+            let way = proxies.way("10.0.0.1".parse().unwrap(), &lines.collect());
+            (way.hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), way.secure, way.host)
+        };
+        let x = proxies(ForwardedHeader::XForwardedFor);
+        let told = [("x-forwarded-for", "1.2.3.4, 198.51.100.7, 10.0.0.2"), ("x-forwarded-proto", "gopher, https, http")];
+        assert_eq!(way(&x, &told), ("198.51.100.7 10.0.0.2 10.0.0.1".to_owned(), Some(true), None));
+        let one = [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-proto", "HTTPS"), ("x-forwarded-host", "a.example:8443")];
+        assert_eq!(way(&x, &one), ("198.51.100.7 10.0.0.1".to_owned(), Some(true), Some("a.example:8443".to_owned())));
+        assert_eq!(way(&x, &[("x-forwarded-host", "a b"), ("x-forwarded-proto", "")]), ("10.0.0.1".to_owned(), None, None));
+        let standard = proxies(ForwardedHeader::Forwarded);
+        let line = [("forwarded", "host=evil, for=198.51.100.7;host=\"a.example\";proto=https"), ("x-forwarded-host", "evil")];
+        assert_eq!(way(&standard, &line), ("198.51.100.7 10.0.0.1".to_owned(), Some(true), Some("a.example".to_owned())));
+        let untrusted = Proxies::default()
+            .way("10.0.0.1".parse().unwrap(), &HeaderMap::from_iter([(X_FORWARDED_HOST, HeaderValue::from_static("evil"))]));
+        assert_eq!((untrusted.trusted, untrusted.host, untrusted.hops.len()), (false, None, 1));
     }
 
     proptest! {

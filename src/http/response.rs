@@ -208,6 +208,11 @@ fn wait(exhausted: Exhausted, what: &str) -> Answer {
             format!("{what} It may have {most} at once; send fewer operations in one request."),
             None,
         ),
+        Exhausted::Unknown => {
+            let detail = "Whether this client may go on cannot be told: the store of shared limits is away (limits.shared), and scimgate is \
+                          set to refuse then. Try again.";
+            (StatusCode::SERVICE_UNAVAILABLE, detail.to_owned(), Some(1))
+        }
     };
     error(&ScimError { retry_after, ..ScimError::new(status, detail) })
 }

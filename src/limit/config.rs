@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::SharedConfig;
+
 /// `[limits]`, as far as it is about rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitConfig {
@@ -12,6 +14,8 @@ pub struct LimitConfig {
     pub clients: HashMap<Arc<str>, Rates>,
     /// Failed attempts to sign in a minute from one address before it is told to wait; 0 turns the limit off.
     pub failures_per_minute: u32,
+    /// Where clients' budgets are that other gateways have too; `None`: in this process.
+    pub shared: Option<SharedConfig>,
 }
 
 /// The rates of one client.

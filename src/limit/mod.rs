@@ -1,7 +1,9 @@
 //! How fast a client may go, and how often an address may fail to sign in. The memory is bounded: by the configured clients, and
-//! by a cache of addresses.
+//! by a cache of addresses. Clients' budgets may be shared with other gateways; those of addresses are not, so that strangers cannot
+//! burden the store.
 
 mod config;
+mod shared;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,6 +18,10 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quot
 use moka::sync::Cache;
 
 pub use config::{LimitConfig, Rate, Rates};
+pub use shared::{OnFailure, SharedConfig, store_answers};
+
+use crate::telemetry::{SharedDecision, SharedLimitMetrics};
+use shared::{Away, Store};
 
 /// Addresses whose failures are counted at once; those that failed longest ago are forgotten first.
 const ADDRESSES: u64 = 10_000;
@@ -34,6 +40,7 @@ pub struct RateLimiter {
     anonymous: Option<(Rate, Quota, Cache<IpAddr, Arc<DirectLimiter>>)>,
     failures: Option<(Quota, Cache<IpAddr, Arc<DefaultDirectRateLimiter>>)>,
     clock: DefaultClock,
+    shared: Option<(Store, SharedLimitMetrics)>,
 }
 
 /// What a client has used up.
@@ -49,6 +56,8 @@ pub enum Exhausted {
         /// What there is at most.
         most: u32,
     },
+    /// It cannot be told, for the store of shared limits is away, and the configuration wants no guess.
+    Unknown,
 }
 
 /// How much of a budget is left.
@@ -108,8 +117,12 @@ impl Budget {
     }
 }
 
-fn standing(name: &'static str, Rate { per_second, burst }: Rate, state: &StateSnapshot) -> Standing {
-    let remaining = state.remaining_burst_capacity();
+fn standing(name: &'static str, rate: Rate, state: &StateSnapshot) -> Standing {
+    standing_of(name, rate, state.remaining_burst_capacity())
+}
+
+fn standing_of(name: &'static str, Rate { per_second, burst }: Rate, remaining: u32) -> Standing {
+    let per_second = per_second.max(1);
     let reset = burst.saturating_sub(remaining).div_ceil(per_second);
     Standing { name, quota: burst, window: burst.div_ceil(per_second), remaining, reset }
 }
@@ -121,8 +134,13 @@ fn wait(until: &NotUntil<QuantaInstant>, clock: &DefaultClock) -> u32 {
 }
 
 impl RateLimiter {
-    /// With full budgets.
-    pub fn new(config: LimitConfig) -> Self {
+    /// With full budgets, or with what is left of shared ones.
+    ///
+    /// # Errors
+    /// One line that names the key.
+    pub fn new(config: LimitConfig, metrics: SharedLimitMetrics) -> Result<Self, String> {
+        let shared = config.shared.clone().map(|shared| Store::start(shared, metrics.clone())).transpose()?;
+        metrics.configured(shared.is_some());
         let Rate { per_second, burst } = config.client.requests;
         let anonymous = NonZeroU32::new(per_second).map(|per_second| {
             let burst = NonZeroU32::new(burst).unwrap_or(per_second);
@@ -133,13 +151,14 @@ impl RateLimiter {
             let addresses = Cache::builder().max_capacity(ADDRESSES).time_to_idle(FORGOTTEN).build();
             (Quota::per_minute(most), addresses)
         });
-        Self {
+        Ok(Self {
             client: Budgets::new(config.client),
             clients: config.clients.into_iter().map(|(name, rates)| (name, Budgets::new(rates))).collect(),
             anonymous,
             failures,
             clock: DefaultClock::default(),
-        }
+            shared: shared.map(|store| (store, metrics)),
+        })
     }
 
     fn of(&self, client: &Arc<str>) -> &Budgets {
@@ -150,9 +169,34 @@ impl RateLimiter {
     ///
     /// # Errors
     /// It is used up.
-    pub fn request(&self, client: &Arc<str>) -> Result<Option<Standing>, Exhausted> {
-        let budget = self.of(client).requests.as_ref();
-        budget.map(|budget| budget.take(client, NonZeroU32::MIN, &self.clock)).transpose()
+    pub async fn request(&self, client: &Arc<str>) -> Result<Option<Standing>, Exhausted> {
+        self.take(self.of(client).requests.as_ref(), client, NonZeroU32::MIN).await
+    }
+
+    async fn take(&self, budget: Option<&Budget>, client: &Arc<str>, n: NonZeroU32) -> Result<Option<Standing>, Exhausted> {
+        let Some(budget) = budget else { return Ok(None) };
+        let local = || budget.take(client, n, &self.clock);
+        let Some((store, metrics)) = &self.shared else { return local().map(Some) };
+        match store.take((budget.name, client), budget.rate, n.get()).await {
+            Ok(decided) => {
+                metrics.decided(SharedDecision::Decided);
+                if decided.is_ok() {
+                    // So that nobody begins with a full budget when the store goes away.
+                    let _ = local();
+                }
+                decided.map(Some)
+            }
+            Err(Away) => match store.on_failure() {
+                OnFailure::Open => {
+                    metrics.decided(SharedDecision::Local);
+                    local().map(Some)
+                }
+                OnFailure::Closed => {
+                    metrics.decided(SharedDecision::Refused);
+                    Err(Exhausted::Unknown)
+                }
+            },
+        }
     }
 
     /// Takes one request out of the budget of an address that does not sign in. `None`: there is no limit.
@@ -171,9 +215,9 @@ impl RateLimiter {
     ///
     /// # Errors
     /// There are not so many left, or never.
-    pub fn writes(&self, client: &Arc<str>, operations: usize) -> Result<Option<Standing>, Exhausted> {
+    pub async fn writes(&self, client: &Arc<str>, operations: usize) -> Result<Option<Standing>, Exhausted> {
         let n = u32::try_from(operations).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        self.of(client).writes.as_ref().map(|budget| budget.take(client, n, &self.clock)).transpose()
+        self.take(self.of(client).writes.as_ref(), client, n).await
     }
 
     /// Notes that somebody at this address failed to sign in. Who signs in well from there is not held up by it.
@@ -201,6 +245,7 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Metrics;
 
     /// So slow that nothing comes back while a test runs.
     fn slow(burst: u32) -> Rate {
@@ -211,38 +256,45 @@ mod tests {
 
     fn limiter(requests: Rate, writes: Rate) -> RateLimiter {
         let own = Rates { requests: slow(1), writes: OFF };
-        RateLimiter::new(LimitConfig {
+        let config = LimitConfig {
             client: Rates { requests, writes },
             clients: HashMap::from([("slow".into(), own)]),
             failures_per_minute: 3,
-        })
+            shared: None,
+        };
+        RateLimiter::new(config, Metrics::default().shared_limits()).unwrap()
     }
 
-    #[test]
-    fn each_client_has_a_budget_of_its_own() {
+    #[tokio::test]
+    async fn each_client_has_a_budget_of_its_own() {
         let limiter = limiter(slow(100), OFF);
         let (ping, okta): (Arc<str>, Arc<str>) = ("ping".into(), "okta".into());
-        let granted = (0..200).filter(|_| limiter.request(&ping).is_ok()).count();
+        let mut granted = 0;
+        for _ in 0..200 {
+            granted += usize::from(limiter.request(&ping).await.is_ok());
+        }
         assert!((100..=101).contains(&granted), "{granted}");
-        assert_eq!(limiter.request(&ping), Err(Exhausted::Until { retry_after: 1 }));
-        let standing = limiter.request(&okta).unwrap().unwrap();
+        assert_eq!(limiter.request(&ping).await, Err(Exhausted::Until { retry_after: 1 }));
+        let standing = limiter.request(&okta).await.unwrap().unwrap();
         assert_eq!(standing, Standing { name: "requests", quota: 100, window: 100, remaining: 99, reset: 1 });
-        assert!(limiter.request(&"slow".into()).is_ok() && limiter.request(&"slow".into()).is_err());
+        assert!(limiter.request(&"slow".into()).await.is_ok() && limiter.request(&"slow".into()).await.is_err());
     }
 
-    #[test]
-    fn a_bulk_request_counts_its_operations() {
+    #[tokio::test]
+    async fn a_bulk_request_counts_its_operations() {
         let limiter = limiter(OFF, slow(100));
         let ping: Arc<str> = "ping".into();
-        assert_eq!(limiter.writes(&ping, 101), Err(Exhausted::Never { most: 100 }));
-        assert_eq!(limiter.writes(&ping, 60).unwrap().unwrap().remaining, 40);
-        assert!(matches!(limiter.writes(&ping, 60), Err(Exhausted::Until { retry_after: 1.. })));
-        assert!(limiter.writes(&ping, 40).is_ok());
-        assert!((0..1000).all(|_| limiter.request(&ping) == Ok(None)));
+        assert_eq!(limiter.writes(&ping, 101).await, Err(Exhausted::Never { most: 100 }));
+        assert_eq!(limiter.writes(&ping, 60).await.unwrap().unwrap().remaining, 40);
+        assert!(matches!(limiter.writes(&ping, 60).await, Err(Exhausted::Until { retry_after: 1.. })));
+        assert!(limiter.writes(&ping, 40).await.is_ok());
+        for _ in 0..1000 {
+            assert_eq!(limiter.request(&ping).await, Ok(None));
+        }
     }
 
-    #[test]
-    fn who_does_not_sign_in_has_the_budget_of_an_address() {
+    #[tokio::test]
+    async fn who_does_not_sign_in_has_the_budget_of_an_address() {
         let limiter = limiter(slow(5), OFF);
         let granted = |address: &str| (0..20).filter(|_| limiter.anonymous(address.parse().unwrap()).is_ok()).count();
         assert_eq!(granted("192.0.2.1"), 5);
@@ -251,7 +303,7 @@ mod tests {
         assert_eq!(granted("2001:db8::2"), 0);
         let standing = limiter.anonymous("192.0.2.2".parse().unwrap()).unwrap().unwrap();
         assert_eq!((standing.quota, standing.remaining), (5, 4));
-        assert!(limiter.request(&"ping".into()).is_ok());
+        assert!(limiter.request(&"ping".into()).await.is_ok());
     }
 
     #[test]

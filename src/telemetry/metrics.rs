@@ -1,4 +1,4 @@
-//! Every metric family and its labels, those of the cache, of the directory and of reloads in files beside it. Label values are
+//! Every metric family and its labels, those of the cache, of the directory, of reloads, of the upstream and of shared limits in files beside it. Label values are
 //! bounded: routes and result codes by their types, clients by the configuration.
 
 use std::sync::Arc;
@@ -16,7 +16,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::cache::CacheMetrics;
 use super::directory::DirectoryMetrics;
 use super::reload::ReloadMetrics;
+use super::shared_limits::SharedLimitMetrics;
 use super::traces::TraceMetrics;
+use super::upstream::UpstreamMetrics;
 
 /// Seconds; from a lookup on one machine to what a client would call an outage.
 pub(super) const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -206,6 +208,8 @@ pub struct Metrics {
     directory: DirectoryMetrics,
     cache: CacheMetrics,
     reload: ReloadMetrics,
+    upstream: UpstreamMetrics,
+    shared_limits: SharedLimitMetrics,
     audit_lines: Counter,
     audit_failures: Counter,
     audit_waiting: Gauge,
@@ -220,6 +224,8 @@ impl Default for Metrics {
         let cache = CacheMetrics::register(&mut registry);
         let directory = DirectoryMetrics::register(&mut registry);
         let reload = ReloadMetrics::register(&mut registry);
+        let upstream = UpstreamMetrics::register(&mut registry);
+        let shared_limits = SharedLimitMetrics::register(&mut registry);
         let mut metrics = Self {
             registry,
             requests: Family::default(),
@@ -237,6 +243,8 @@ impl Default for Metrics {
             directory,
             cache,
             reload,
+            upstream,
+            shared_limits,
             audit_lines: Counter::default(),
             audit_failures: Counter::default(),
             audit_waiting: Gauge::default(),
@@ -326,6 +334,18 @@ impl Metrics {
     #[must_use]
     pub fn cache(&self) -> CacheMetrics {
         self.cache.clone()
+    }
+
+    /// The families of what is passed through.
+    #[must_use]
+    pub fn upstream(&self) -> UpstreamMetrics {
+        self.upstream.clone()
+    }
+
+    /// The families of the store of shared limits.
+    #[must_use]
+    pub fn shared_limits(&self) -> SharedLimitMetrics {
+        self.shared_limits.clone()
     }
 
     /// Counts a deletion or deactivation that was refused.

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 const ALLOWED: [(&str, &[&str]); 22] = [
     ("clock", &[]),
     ("secret", &[]),
+    ("trust", &[]),
     ("scim", &[]),
     ("directory", &["clock"]),
     ("mapping", &["scim", "directory"]),
-    ("telemetry", &["secret"]),
+    ("telemetry", &["secret", "trust"]),
     ("ldap", &["directory", "telemetry", "secret"]),
     ("membership", &["scim", "directory", "mapping", "telemetry"]),
     ("audit", &["directory", "telemetry"]),
@@ -19,9 +20,9 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("undo", &["audit", "directory"]),
     ("service", &["audit", "rehearsal", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
     ("adoption", &["directory", "mapping", "scim", "service"]),
-    ("auth", &["clock", "directory", "mapping", "secret", "telemetry"]),
-    ("limit", &["clock", "telemetry"]),
-    ("http", &["scim", "directory", "rehearsal", "service", "auth", "limit", "telemetry"]),
+    ("auth", &["clock", "directory", "mapping", "secret", "telemetry", "trust"]),
+    ("limit", &["clock", "secret", "telemetry", "trust"]),
+    ("http", &["scim", "directory", "rehearsal", "service", "auth", "limit", "telemetry", "trust"]),
     ("admin", &["audit", "auth", "clock", "http", "secret", "service", "telemetry"]),
     ("lifecycle", &[]),
     (
@@ -79,6 +80,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "http",
             "ldap",
             "lifecycle",
+            "limit",
             "mapping",
             "rehearsal",
             "resources",
@@ -91,8 +93,13 @@ const ALLOWED: [(&str, &[&str]); 22] = [
 ];
 
 /// Crates that belong to one module alone.
-const OWNED: [(&str, &[&str]); 4] =
-    [("ldap3", &["ldap"]), ("hyper", &["http", "admin", "auth", "telemetry"]), ("governor", &["limit"]), ("clap", &["cli"])];
+const OWNED: [(&str, &[&str]); 5] = [
+    ("ldap3", &["ldap"]),
+    ("hyper", &["http", "admin", "auth", "telemetry"]),
+    ("governor", &["limit"]),
+    ("redis", &["limit"]),
+    ("clap", &["cli"]),
+];
 
 fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

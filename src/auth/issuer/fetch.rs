@@ -1,7 +1,6 @@
 //! Asks an issuer, within limits of time and size. No redirect is followed: what is asked is what is configured.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +11,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use super::config::IssuerUrl;
+use crate::trust;
 
 /// From the first byte to the last.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,12 +46,7 @@ impl Fetcher {
     /// # Errors
     /// What is wrong with the file.
     pub(super) fn new(ca: Option<&Path>) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots(ca)?)
-            .with_no_client_auth();
+        let tls = trust::client_config("auth.issuers.ca", ca)?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(4);
@@ -110,21 +102,4 @@ fn whole(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = ca else {
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            // One damaged certificate in the system's store does not spoil the others.
-            let _ = roots.add(certificate);
-        }
-        return Ok(roots);
-    };
-    let place = |error: &dyn std::fmt::Display| format!("auth.issuers.ca: {}: {error}", path.display());
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    for certificate in read.map_err(|error| place(&error))? {
-        roots.add(certificate).map_err(|error| place(&error))?;
-    }
-    if roots.is_empty() { Err(place(&"there is no certificate in it; it takes PEM")) } else { Ok(roots) }
 }

@@ -10,7 +10,9 @@ mod index;
 mod issuers;
 mod rights;
 mod servers;
+mod shared_limits;
 mod software;
+mod upstream;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,6 +77,8 @@ fn examine(path: &Path, offline: bool, findings: &mut Findings) -> std::io::Resu
 
 async fn check_others(config: Config, resources: Resources, findings: &mut Findings) {
     issuers::check(&config.auth.issuers, findings).await;
+    upstream::check(config.upstream.as_ref(), findings).await;
+    shared_limits::check(config.limits.shared.as_ref(), findings).await;
     // One is enough to look, and one attempt to sign in shows whether the account is taken.
     let ldap = LdapConfig { connections: 1, ..config.directory };
     let Some((directory, capabilities, mut inspection)) = servers::reach(&ldap, findings).await else { return };

@@ -108,7 +108,7 @@ fn too_often(server: &AuthorizationServer, asked: &AuthorizationRequest, headers
     let mut answer = show(server, asked, headers, Some(Wrong::TooOften));
     let seconds = match exhausted {
         Exhausted::Until { retry_after } => retry_after,
-        Exhausted::Never { .. } => 1,
+        Exhausted::Never { .. } | Exhausted::Unknown => 1,
     };
     response::set(&mut answer, RETRY_AFTER, &seconds.to_string());
     answer

@@ -60,7 +60,7 @@ impl Gateway {
             Err(error) => Err(error),
         };
         match granted {
-            Ok(granted) => self.within_budget(granted.client.clone(), || no_store(StatusCode::OK, &granted.to_body())),
+            Ok(granted) => self.within_budget(granted.client.clone(), || no_store(StatusCode::OK, &granted.to_body())).await,
             Err(error) => self.not_granted(error, peer.client).await,
         }
     }
@@ -74,21 +74,23 @@ impl Gateway {
             Err(error) => Err(error),
         };
         match revoked {
-            Ok(client) => self.within_budget(client, || {
-                let mut answer = Response::new(Full::default());
-                response::set(&mut answer, http::header::CACHE_CONTROL, "no-store");
-                answer
-            }),
+            Ok(client) => {
+                let nothing = || {
+                    let mut answer = Response::new(Full::default());
+                    response::set(&mut answer, http::header::CACHE_CONTROL, "no-store");
+                    answer
+                };
+                self.within_budget(client, nothing).await
+            }
             Err(error) => self.not_granted(error, address).await,
         }
     }
 
-    fn within_budget(&self, client: Arc<str>, answer: impl FnOnce() -> Answer) -> (Arc<str>, Answer) {
-        let answer = match self.limiter.request(&client) {
+    async fn within_budget(&self, client: Arc<str>, answer: impl FnOnce() -> Answer) -> (Arc<str>, Answer) {
+        let answer = match self.limiter.request(&client).await {
             Ok(_) => answer(),
             Err(exhausted) => {
-                self.metrics.refused(Refusal::Rate);
-                self.metrics.limited(Limit::Requests, &client);
+                self.note_limit(exhausted, Limit::Requests, &client);
                 slow_down(exhausted)
             }
         };
@@ -130,15 +132,24 @@ fn refused(error: OAuthError) -> Answer {
 }
 
 fn slow_down(exhausted: Exhausted) -> Answer {
+    let what = match exhausted {
+        Exhausted::Until { .. } | Exhausted::Never { .. } => {
+            "Too many requests or wrong secrets (limits.requests_per_second, limits.failures_per_minute). Wait as long as Retry-After says."
+        }
+        Exhausted::Unknown => "The store of shared limits is away (limits.shared). Try again.",
+    };
     let body = json!({
         "error": "temporarily_unavailable",
-        "error_description": "Too many requests or wrong secrets (limits.requests_per_second, limits.failures_per_minute). Wait as long as \
-                              Retry-After says.",
+        "error_description": what,
     });
-    let mut answer = no_store(StatusCode::TOO_MANY_REQUESTS, &body);
+    let status = match exhausted {
+        Exhausted::Until { .. } | Exhausted::Never { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Exhausted::Unknown => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut answer = no_store(status, &body);
     let seconds = match exhausted {
         Exhausted::Until { retry_after } => retry_after,
-        Exhausted::Never { .. } => 1,
+        Exhausted::Never { .. } | Exhausted::Unknown => 1,
     };
     response::set(&mut answer, RETRY_AFTER, &seconds.to_string());
     answer

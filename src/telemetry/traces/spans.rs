@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TraceContextExt as _;
-use opentelemetry_http::HeaderExtractor;
+use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing::field::Empty;
@@ -45,6 +45,13 @@ impl RequestSpan {
     #[must_use]
     pub fn span(&self) -> Span {
         self.0.clone()
+    }
+
+    /// Writes it where a server beside us will look for its caller's span. Without traces a client's own header stays as it is.
+    pub fn hand_on(&self, headers: &mut HeaderMap) {
+        if !self.0.is_disabled() {
+            TraceContextPropagator::new().inject_context(&self.0.context(), &mut HeaderInjector(headers));
+        }
     }
 
     /// Notes what it was answered, and tells the trace it belongs to, if that is recorded.

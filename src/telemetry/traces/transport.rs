@@ -1,7 +1,5 @@
 //! How batches travel: by hyper, on a runtime that is the exporting thread's alone, so that no request ever waits for them.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
@@ -11,12 +9,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::Runtime;
 
 use super::{TIMEOUT, TracesConfig};
+use crate::trust;
 
 /// A collector says in a few bytes what it did not take.
 const LARGEST: usize = 64 << 10;
@@ -31,12 +27,7 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(config: &TracesConfig) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots(config)?)
-            .with_no_client_auth();
+        let tls = trust::client_config("traces.ca", config.ca.as_deref())?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let authorization = config.authorization.as_ref().map(|secret| {
             let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| "traces.authorization: no header can hold it")?;
@@ -66,24 +57,4 @@ impl HttpClient for Transport {
             tokio::time::timeout(TIMEOUT, exchange).await?
         })
     }
-}
-
-fn roots(config: &TracesConfig) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = &config.ca else {
-        // The system's store is read where it is needed.
-        if config.endpoint.scheme() == "https" {
-            for certificate in rustls_native_certs::load_native_certs().certs {
-                // One damaged certificate in the system's store does not spoil the others.
-                let _ = roots.add(certificate);
-            }
-        }
-        return Ok(roots);
-    };
-    let place = |error: &dyn std::fmt::Display| format!("traces.ca: {}: {error}", path.display());
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    for certificate in read.map_err(|error| place(&error))? {
-        roots.add(certificate).map_err(|error| place(&error))?;
-    }
-    if roots.is_empty() { Err(place(&"there is no certificate in it; it takes PEM")) } else { Ok(roots) }
 }

@@ -119,6 +119,11 @@ impl Client {
         self.http.request(method, format!("{origin}{path}"))
     }
 
+    /// Sends a request as it is.
+    pub(crate) async fn execute(&self, request: Request) -> reqwest::Response {
+        self.http.execute(request).await.unwrap()
+    }
+
     /// Sends a request; an error of the transport is the client's.
     pub(crate) async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let mut request = request.build()?;

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+mod application;
 mod certificate;
 mod client;
 mod collector;
@@ -8,6 +9,7 @@ mod directory;
 mod gateway;
 mod issuer;
 mod link;
+mod redis;
 mod server;
 mod site;
 mod slapd;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub(crate) use application::Application;
 pub(crate) use certificate::{make as make_certificate, write_secret};
 pub(crate) use client::{Answer, Client, Tls, patch_body};
 pub(crate) use collector::Collector;
@@ -24,6 +27,7 @@ pub(crate) use directory::{Directory, Entry, USER_PASSWORD};
 pub(crate) use gateway::{Gateway, GatewayOptions, KEY, program};
 pub(crate) use issuer::{Health, Issuer, SigningKey};
 pub(crate) use link::{Fault, Link, Message};
+pub(crate) use redis::Redis;
 pub(crate) use site::Site;
 pub(crate) use slapd::{GROUPS, PEOPLE, Slapd, SlapdOptions, group_dn, group_ldif, user_dn};
 pub(crate) use vendor::Vendor;
