@@ -77,7 +77,7 @@ on_directory() {
 }
 
 prepare() {
-  need slapd:slapd ldapsearch:ldap-utils curl:curl openssl:openssl cc:gcc
+  need slapd:slapd ldapsearch:ldap-utils redis-server:redis-server curl:curl openssl:openssl cc:gcc
   command -v cargo >/dev/null || stop "Rust is missing: https://rustup.rs tells how to install it."
   if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
     rustup component add rustfmt clippy

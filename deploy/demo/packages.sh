@@ -32,10 +32,12 @@ install_packages() (
   "${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${install[@]}" >/dev/null; } || exit 1
   # Nor should it start with the machine: what runs here is a private instance.
   if command -v systemctl >/dev/null; then
-    case " $* " in
-      *" slapd "*) systemctl disable slapd >/dev/null 2>&1 || true ;;
-      *" prometheus "*) systemctl disable prometheus >/dev/null 2>&1 || true ;;
-      *" samba "*) systemctl disable smbd nmbd winbind samba-ad-dc >/dev/null 2>&1 || true ;;
-    esac
+    local package
+    for package in "$@"; do
+      case $package in
+        slapd | prometheus | redis-server) systemctl disable "$package" >/dev/null 2>&1 || true ;;
+        samba) systemctl disable smbd nmbd winbind samba-ad-dc >/dev/null 2>&1 || true ;;
+      esac
+    done
   fi
 )

@@ -343,3 +343,72 @@ fn whom_the_gateway_touches_is_said_without_contradiction() {
         assert!(found.contains(words), "{words} is not in\n{found}");
     }
 }
+
+#[test]
+fn the_application_is_not_scimgate_itself() {
+    let with = |listen: &str, url: &str| {
+        let lines = format!("listen = \"{listen}\"\npublic_url = \"https://scim.example.com\"\nplaintext = true");
+        format!("{}[upstream]\nurl = \"{url}\"\n", minimal().replace("listen = \"127.0.0.1:0\"", &lines))
+    };
+    for (listen, url, key) in [
+        ("127.0.0.1:8443", "http://127.0.0.1:8443", "server.listen"),
+        ("127.0.0.1:8443", "http://localhost:8443", "server.listen"),
+        ("127.0.0.1:8443", "http://0.0.0.0:8443", "server.listen"),
+        ("0.0.0.0:8443", "http://127.0.0.1:8443", "server.listen"),
+        ("[::]:8443", "http://[::1]:8443", "server.listen"),
+        ("10.1.2.3:80", "http://10.1.2.3", "server.listen"),
+        ("127.0.0.1:8443", "http://127.0.0.1:9090", "admin.listen"),
+        ("127.0.0.1:8443", "https://scim.example.com", "server.public_url"),
+    ] {
+        let found = mistakes(&with(listen, url));
+        let expected = format!(
+            "upstream.url: this is {key}, scimgate itself: requests would go in circles. Name the port of the application"
+        );
+        assert!(found.contains(&expected), "{listen} {url}: {found}");
+    }
+    for url in ["http://127.0.0.1:8080", "http://10.1.2.3:8443", "https://app.internal"] {
+        let upstream = read(&with("127.0.0.1:8443", url)).unwrap().upstream.unwrap();
+        assert_eq!(format!("{}://{}", upstream.scheme, upstream.authority), url);
+        assert_eq!((upstream.timeout, upstream.max_requests), (Duration::from_secs(60), 1024));
+    }
+    for (lines, expected) in [
+        ("host = \"client\"", "upstream.url: say where the application is"),
+        ("url = \"127.0.0.1:8080\"", "upstream.url: this must be the URL of the application"),
+        ("url = \"http://127.0.0.1:8080/app\"", "upstream.url: this must end after the port"),
+        ("url = \"http://a:b@127.0.0.1:8080\"", "upstream.url: nobody can sign in for others here"),
+        ("url = \"http://127.0.0.1:8080\"\nhost = \"x\"", "upstream.host: this must be \"client\""),
+        ("url = \"http://127.0.0.1:8080\"\ntimeuot = \"1s\"", "upstream.timeuot: unknown key; did you mean `timeout`?"),
+    ] {
+        let found = mistakes(&format!("{}[upstream]\n{lines}\n", minimal()));
+        assert!(found.contains(expected), "{lines}: {found}");
+    }
+}
+
+#[test]
+fn the_store_of_shared_limits_is_read() {
+    let with = |lines: &str| format!("{}[limits.shared]\n{lines}\n", minimal());
+    let shared = read(&with("url = \"rediss://limits.example.com/3\"\nusername = \"u\"\npassword = \"p\""))
+        .unwrap()
+        .limits
+        .shared
+        .unwrap();
+    assert_eq!((&*shared.host, shared.port, shared.tls, shared.database), ("limits.example.com", 6379, true, 3));
+    assert_eq!((&*shared.prefix, shared.timeout), ("scimgate:", Duration::from_millis(250)));
+    assert_eq!(read(&with("url = \"redis://[::1]:7\"\npassword = \"p\"")).unwrap().limits.shared.unwrap().host, "::1");
+    for (lines, expected) in [
+        ("on_failure = \"open\"", "limits.shared.url: say where the store is"),
+        ("url = \"http://x\"", "limits.shared.url: this must be the URL of a Redis or Valkey"),
+        ("url = \"redis://:secret@x\"", "limits.shared.url: a URL is shown in logs"),
+        ("url = \"redis://x/one\"", "limits.shared.url: after the port only the number"),
+        (
+            "url = \"redis://x\"\npassword = \"p\"",
+            "limits.shared.url: the password would cross the network to x unprotected: use rediss://",
+        ),
+        ("url = \"redis://127.0.0.1\"\nusername = \"u\"", "limits.shared.username: this user's password is missing"),
+        ("url = \"redis://x\"\non_failure = \"shut\"", "limits.shared.on_failure: this must be \"open\""),
+        ("url = \"redis://x\"\nprefix = \"a b\"", "limits.shared.prefix: this must be up to 64"),
+    ] {
+        let found = mistakes(&with(lines));
+        assert!(found.contains(expected) && !found.contains("secret"), "{lines}: {found}");
+    }
+}

@@ -147,7 +147,7 @@ impl Gateway {
                 return self.pass_on(upstream, place, request, (&peer, &way), started).await;
             }
         }
-        self.answer(request, peer, started).await.map(Outgoing::Whole)
+        self.answer_ourselves(request, peer, started).await.map(Outgoing::Whole)
     }
 
     /// Whether clients reach us by TLS, as far as we know.
@@ -155,7 +155,7 @@ impl Gateway {
         peer.secure || self.public_url.as_ref().is_some_and(|url| url.starts_with("https:"))
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer, started: Instant) -> Answer {
+    async fn answer_ourselves(self: Arc<Self>, request: Request<Incoming>, peer: Peer, started: Instant) -> Answer {
         let _guard = self.metrics.in_flight();
         let request_id = request_id(request.headers());
         let method = method_name(request.method());

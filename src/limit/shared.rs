@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
-use redis::{RedisConnectionInfo, Script};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Script};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -220,7 +220,9 @@ impl Shared {
         let (tell, told) = oneshot::channel();
         // All of it in one task: the account is needed until the end.
         let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-            match MultiplexedConnection::new(&account, stream).await {
+            // Our own times hold.
+            let times = AsyncConnectionConfig::new().set_response_timeout(None);
+            match MultiplexedConnection::new_with_config(&account, stream, times).await {
                 Ok((connection, driver)) => {
                     let _ = tell.send(Ok(connection));
                     driver.await;

@@ -57,6 +57,7 @@ RELEASES = {
     "chart, the least": {"config": PLAIN},
     "chart, everything": EVERYTHING,
     "chart, sidecar": EVERYTHING | {"mode": "sidecar", "sidecar": {"containers": APPLICATION, "volumes": [{"name": "x", "emptyDir": {}}]}},
+    "chart, sidecar that owns the port": {"config": PLAIN, "mode": "sidecar", "sidecar": {"containers": APPLICATION, "upstreamPort": 8080}},
     "chart, without extras": {"config": PLAIN, "networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
 }
 REFUSED_VALUES = [
@@ -65,6 +66,7 @@ REFUSED_VALUES = [
     {"config": CONFIG, "replicaCount": 0},
     {"config": CONFIG, "replicas": 2},
     {"config": CONFIG, "image": {"repository": "x", "digest": "latest"}},
+    {"config": CONFIG, "mode": "sidecar", "sidecar": {"containers": APPLICATION, "upstreamPort": 8443}},
     {"config": CONFIG, "probes": {"readinessPath": "/"}},
     {"config": CONFIG, "prometheusRule": {"runbook": "deploy/RUNBOOK.md"}},
 ]
@@ -136,6 +138,9 @@ def judge(documents):
         demand(selects(policy["spec"]["podSelector"].get("matchLabels"), labels), "the NetworkPolicy does not select the Pods")
         open_to_all = [rule for rule in policy["spec"]["ingress"] if not rule.get("from")]
         demand(not any(port["port"] == 9090 for rule in open_to_all for port in rule["ports"]), "metrics are open to all")
+        # What scimgate passes on to is behind it, and has no other door.
+        behind = [int(one["value"].rsplit(":", 1)[1]) for one in ours.get("env", []) if one["name"] == "SCIMGATE__UPSTREAM__URL"]
+        demand(not any(port["port"] in behind for rule in policy["spec"]["ingress"] for port in rule["ports"]), "there is a way past scimgate")
     for budget in kinds.get("PodDisruptionBudget", []):
         demand(selects(budget["spec"]["selector"].get("matchLabels"), labels), "the PodDisruptionBudget does not select the Pods")
     for rule in kinds.get("PrometheusRule", []):
@@ -198,6 +203,10 @@ def pod_of(kinds):
     return kinds["Deployment"]["spec"]["template"]["spec"]
 
 
+def open_the_application(kinds):
+    kinds["NetworkPolicy"]["spec"]["ingress"].append({"ports": [{"port": 8080, "protocol": "TCP"}]})
+
+
 PROBES = {
     "an unknown key": lambda kinds: pod_of(kinds).update(replicas=2),
     "a wrong type": lambda kinds: kinds["Deployment"]["spec"].update(replicas="two"),
@@ -225,6 +234,7 @@ def main():
         print(f"  {name}: {len(documents)} manifests")
     for what, harm in PROBES.items():
         refuses(what, everything["chart, everything"], harm)
+    refuses("a way past the sidecar", everything["chart, sidecar that owns the port"], open_the_application)
     for values in REFUSED_VALUES:
         try:
             chart(values)
@@ -234,7 +244,7 @@ def main():
     problems = [one for one in helm.lint(str(CHART), {"config": CONFIG}, strict=True)["messages"] if one["severity"] > 1]
     if problems:
         sys.exit(f"helm lint: {problems}")
-    print(f"  {len(PROBES)} mistakes in manifests and {len(REFUSED_VALUES)} in values are refused")
+    print(f"  {len(PROBES) + 1} mistakes in manifests and {len(REFUSED_VALUES)} in values are refused")
 
 
 main()

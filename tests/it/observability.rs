@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Directory, Gateway, GatewayOptions};
@@ -30,7 +31,8 @@ fn expressions(dashboard: &Value) -> Vec<&str> {
 async fn metrics() -> String {
     let directory = Directory::start().await;
     let away = "[[auth.issuers]]\nissuer = \"http://127.0.0.1:1\"\naudience = \"scimgate\"\n\
-                [clients.slow]\nwrites_per_second = 1\nwrites_burst = 2\n";
+                [clients.slow]\nwrites_per_second = 1\nwrites_burst = 2\n\
+                [upstream]\nurl = \"http://127.0.0.1:1\"\n[limits.shared]\nurl = \"redis://127.0.0.1:1\"\n";
     let options = GatewayOptions::default().tls().key("slow", "scimgate_the-key-of-slow", "expires = \"2099-01-01\"").lines(away);
     let gateway = Gateway::before(&directory, options).await;
     let scim = gateway.client("scimgate_the-key-of-slow");
@@ -39,6 +41,7 @@ async fn metrics() -> String {
         scim.post("/Users", user).await;
     }
     gateway.client("scimgate_wrong").get("/Users").await.expect(401);
+    assert_eq!(scim.outside(Method::GET, "/elsewhere").send().await.unwrap().status().as_u16(), 502);
     gateway.admin("/metrics").await.1
 }
 

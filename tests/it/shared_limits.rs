@@ -156,7 +156,10 @@ async fn a_wrong_password_is_told_of() {
         String::from_utf8(output.stdout).unwrap()
     };
     let told = tokio::task::block_in_place(|| check("wrong"));
-    assert!(told.contains("does not answer, and each gateway counts by itself") && told.contains("authentication failed"), "{told}");
+    assert!(
+        told.contains("does not answer, and each gateway counts by itself") && told.contains("authentication failed"),
+        "{told}"
+    );
     let told = tokio::task::block_in_place(|| check("secret"));
     assert!(told.contains("the store of shared limits at 127.0.0.1"), "{told}");
 }

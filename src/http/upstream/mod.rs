@@ -157,12 +157,12 @@ impl Upstream {
                 return Err(text(StatusCode::BAD_GATEWAY, "The application changed to a protocol that was not asked for."));
             };
             headers::ask_for_websocket(&mut head.headers);
-            let held = (permit, self.report.metrics().clone());
-            self.tunnels.open(client, application, self.config.idle_timeout, held);
+            let counted = (permit, self.report.metrics().clone());
+            self.tunnels.open(client, application, self.config.idle_timeout, counted);
             return Ok(Passed::Changed(Response::from_parts(head, ())));
         }
-        let held = Held::new(passing.in_flight, permit, asked);
-        let body = PassedBody::new(body, self.config.idle_timeout, self.report.clone(), held);
+        let until_its_end = Held::new(passing.in_flight, permit, asked);
+        let body = PassedBody::new(body, self.config.idle_timeout, self.report.clone(), until_its_end);
         Ok(Passed::Answer(Response::from_parts(head, body)))
     }
 

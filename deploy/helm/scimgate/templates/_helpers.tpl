@@ -40,6 +40,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
     {{- else }}
     - { name: SCIMGATE__SERVER__PLAINTEXT, value: "true" }
     {{- end }}
+    {{- if and (eq .Values.mode "sidecar") .Values.sidecar.upstreamPort }}
+    - { name: SCIMGATE__UPSTREAM__URL, value: "http://127.0.0.1:{{ .Values.sidecar.upstreamPort }}" }
+    {{- end }}
     {{- with .Values.extraEnv }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
