@@ -369,7 +369,7 @@ fn the_application_is_not_scimgate_itself() {
     for url in ["http://127.0.0.1:8080", "http://10.1.2.3:8443", "https://app.internal"] {
         let upstream = read(&with("127.0.0.1:8443", url)).unwrap().upstream.unwrap();
         assert_eq!(format!("{}://{}", upstream.scheme, upstream.authority), url);
-        assert_eq!((upstream.timeout, upstream.max_requests), (Duration::from_secs(60), 1024));
+        assert_eq!((upstream.timeout, upstream.max_requests), (Duration::from_mins(1), 1024));
     }
     for (lines, expected) in [
         ("host = \"client\"", "upstream.url: say where the application is"),
