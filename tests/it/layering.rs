@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("clock", &[]),
     ("secret", &[]),
     ("trust", &[]),
