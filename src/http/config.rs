@@ -20,7 +20,7 @@ pub struct HttpConfig {
     /// From the TCP connection to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// From the moment a connection could carry a request to the end of the request's head: an idle HTTP/1.1 connection is
-    /// closed after it, and a slow one too.
+    /// closed after it, and a slow one too. So is one whose client takes nothing of what it is sent.
     pub header_timeout: Duration,
     /// From the end of the head to the answer, the body included.
     pub request_timeout: Duration,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -156,6 +156,8 @@ async fn enter(mut stream: TcpStream, mut address: SocketAddr, serving: Arc<Serv
         }
     }
     let (tls, header_timeout) = (entrance.tls.clone(), entrance.header_timeout);
+    // Who takes nothing of an answer for so long is gone, whatever its kernel says (tcp(7), TCP_USER_TIMEOUT).
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(header_timeout));
     drop(entrance);
     let Some(tls) = tls else {
         let peer = Peer::new(address, false, None);

@@ -318,6 +318,21 @@ async fn large_bodies_are_streamed_in_little_memory() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_is_given_up() {
+    let application = Application::start().await;
+    let gateway = start(beside(&application).set("server.header_timeout", "1s")).await;
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    until("it is under way", async || !application.seen().is_empty()).await;
+    until("it is closed", async || gateway.measures("scimgate_client_connections 0").await).await;
+    assert!(gateway.measures("scimgate_requests_in_flight 0").await);
+    // What the kernels had taken is all there is.
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(rest.len() < 64 << 20, "{}", rest.len());
+}
+
+#[tokio::test]
 async fn pieces_arrive_as_they_are_sent() {
     let application = Application::start().await;
     let gateway = start(beside(&application)).await;
