@@ -5,6 +5,7 @@ mod config;
 mod console;
 mod desk;
 mod rails;
+mod shadow;
 mod state;
 
 use std::convert::Infallible;
@@ -125,11 +126,15 @@ async fn answer(request: &Request<Incoming>, address: IpAddr, state: &AdminState
         "/readyz" => {
             let gateway = state.serving.gateway();
             match gateway.service().health().await {
-                Ok(()) => text(StatusCode::OK, format!("ok\nchange feed: {}\n", gateway.service().feed_state())),
+                Ok(()) => {
+                    let service = gateway.service();
+                    text(StatusCode::OK, format!("ok\nchange feed: {}\n{}", service.feed_state(), shadow::mode(service)))
+                }
                 Err(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, format!("directory: {trouble}\n")),
             }
         }
         "/rails" => rails::answer(request, address, state).await,
+        "/shadow" | "/shadow.ldif" => shadow::answer(request, address, state).await,
         "/metrics" => {
             // What is over by now is released.
             state.serving.gateway().service().rails();
@@ -139,8 +144,8 @@ async fn answer(request: &Request<Incoming>, address: IpAddr, state: &AdminState
             answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
             answer
         }
-        "/" => text(StatusCode::OK, "scimgate: /console, /livez, /readyz, /metrics, /rails\n".to_owned()),
-        _ => text(StatusCode::NOT_FOUND, "there are /console, /livez, /readyz, /metrics and /rails\n".to_owned()),
+        "/" => text(StatusCode::OK, "scimgate: /console, /livez, /readyz, /metrics, /rails, /shadow\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "there are /console, /livez, /readyz, /metrics, /rails and /shadow\n".to_owned()),
     }
 }
 

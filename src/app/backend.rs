@@ -1,9 +1,11 @@
 //! The way to the directory, and what is known of it: connections, the mapping, the memory and the change feed. A reload that changes
-//! none of what it was made of keeps it, so that a new key or certificate costs no client a cold cache.
+//! none of what it was made of keeps it, so that a new key or certificate costs no client a cold cache. What shadow mode has kept is kept
+//! by every reload that stays in it, before the same servers.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,6 +17,7 @@ use crate::ldap::{LdapConfig, LdapDirectory};
 use crate::mapping::{Mapping, MappingConfig};
 use crate::membership::{CacheConfig, MembershipCache, Noting};
 use crate::resources::Resources;
+use crate::service::Shadow;
 use crate::telemetry::Metrics;
 
 /// One of them.
@@ -23,7 +26,9 @@ pub(super) struct Backend {
     made_of: Source,
     pub(super) directory: Arc<LdapDirectory>,
     pub(super) cache: Arc<MembershipCache>,
-    /// The directory, whose writes the cache learns of.
+    /// What stands before the directory in shadow mode.
+    pub(super) shadow: Option<Arc<Shadow>>,
+    /// The directory, or what stands before it, whose writes the cache learns of.
     pub(super) noting: Arc<dyn Directory>,
     pub(super) mapping: watch::Receiver<Option<Arc<Mapping>>>,
     /// Ends with it.
@@ -39,6 +44,8 @@ struct Source {
     mapping: MappingConfig,
     cache: CacheConfig,
     resources: Arc<Resources>,
+    /// Whether nothing is written.
+    shadow: bool,
 }
 
 impl Source {
@@ -50,6 +57,7 @@ impl Source {
             mapping: config.mapping.clone(),
             cache: config.service.cache,
             resources: resources.clone(),
+            shadow: config.service.shadow.is_some(),
         }
     }
 }
@@ -77,10 +85,17 @@ impl Backend {
         let mapping = sender.subscribe();
         let cache = Arc::new(MembershipCache::new(made_of.cache, metrics));
         let (users, groups) = (made_of.mapping.users.base.clone(), made_of.mapping.groups.base.clone());
-        let noting: Arc<dyn Directory> = Arc::new(Noting::new(directory.clone(), cache.clone(), users, groups));
+        let same_servers = before.filter(|before| before.made_of.directory.urls == made_of.directory.urls);
+        let kept = same_servers.and_then(|before| before.shadow.clone());
+        let shadow = made_of.shadow.then(|| kept.unwrap_or_else(|| Arc::new(Shadow::begin(Timestamp::now()))));
+        let served: Arc<dyn Directory> = match &shadow {
+            Some(shadow) => shadow.before(directory.clone()),
+            None => directory.clone(),
+        };
+        let noting: Arc<dyn Directory> = Arc::new(Noting::new(served, cache.clone(), users, groups));
         let feed = AbortOnDropHandle::new(tokio::spawn(cache.clone().follow(noting.clone(), mapping.clone())));
         tokio::spawn(keep_compiled(directory.watch(), sender, made_of.mapping.clone(), resources.clone()));
-        Ok(Arc::new(Self { made_of, directory, cache, noting, mapping, _feed: feed }))
+        Ok(Arc::new(Self { made_of, directory, cache, shadow, noting, mapping, _feed: feed }))
     }
 
     /// Whether another mapping fits this directory, as far as it is known and stays the same.

@@ -53,16 +53,15 @@ impl Generation {
         let schemas = Arc::new(resources.registry.clone());
         let service = Service::new(way, mapping.clone(), schemas, &config.service, (clock.clone(), metrics.clone()))
             .map_err(|error| StartError(error.to_string()))?;
+        let service = if let Some((shadow, config)) = backend.shadow.clone().zip(config.service.shadow.clone()) {
+            // The audit and who looks on are told of what is done.
+            service.shadowed(shadow, config)
+        } else {
+            let service = audit.iter().fold(service, |service, audit| service.audited((*audit).clone()));
+            activity.iter().fold(service, |service, activity| service.told_to((*activity).clone()))
+        };
         let service = match before {
             Some(before) => service.going_on_from(before.gateway.service()),
-            None => service,
-        };
-        let service = match audit {
-            Some(audit) => service.audited(audit.clone()),
-            None => service,
-        };
-        let service = match activity {
-            Some(activity) => service.told_to(activity.clone()),
             None => service,
         };
         let audience = format!("{}{}", config.server.public_url.as_deref().unwrap_or_default(), http::SCIM_PATH);

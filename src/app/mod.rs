@@ -134,6 +134,7 @@ impl App {
         };
         tokio::spawn(admin.run(state, end.clone(), admin_connections.clone()));
         metrics.loaded(true);
+        note_mode(false, config.service.shadow.is_some(), &metrics);
         tracing::info!(scim = %scim_address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), "serving");
         Ok(Self {
             generation,
@@ -181,6 +182,8 @@ impl App {
         self.serving.replace(entrance);
         self.desk.store(Arc::new(desk::desk(&config)));
         let before = std::mem::replace(&mut self.generation, generation);
+        before.gateway.service().retire_rails(self.generation.gateway.service());
+        note_mode(before.gateway.service().shadow().is_some(), config.service.shadow.is_some(), &self.metrics);
         self.retiring.spawn(before.retire(self.fixed.server.request_timeout.max(self.drain)));
         Ok(())
     }
@@ -243,6 +246,7 @@ pub async fn explain(mut config: Config, question: Question) -> Result<Explanati
     config.auth.oauth = None;
     config.auth.issuers = Vec::new();
     config.service.cache.feed = false;
+    config.service.shadow = None;
     let cursor_key = made_up_key()?;
     config.service.cursors.key.get_or_insert(cursor_key);
     let (generation, _) = Generation::new(&config, (None, None), &Arc::new(Metrics::default()), None)?;
@@ -253,7 +257,7 @@ pub async fn explain(mut config: Config, question: Question) -> Result<Explanati
     };
     generation.close(Instant::now()).await;
     let mask = config.audit.map(|audit| audit.mask).unwrap_or_default();
-    explained.map(|explanation| explanation.masking(&mask))
+    explained.map(|explanation| explanation.masking(mask.named()))
 }
 
 /// 256 random bits as text.
@@ -262,6 +266,18 @@ fn made_up_key() -> Result<Secret, StartError> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| StartError("the operating system gives no random numbers".to_owned()))?;
     Ok(Secret::new(base64::engine::general_purpose::STANDARD.encode(bytes)))
+}
+
+/// Says so where nothing is written, and where that has ended.
+fn note_mode(before: bool, shadow: bool, metrics: &Metrics) {
+    metrics.shadow(shadow);
+    match (before, shadow) {
+        (_, true) => tracing::warn!(
+            "shadow mode: nothing is written to the directory, whatever clients are answered (provisioning.shadow)"
+        ),
+        (true, false) => tracing::warn!("shadow mode has ended: what it kept is gone, and writes are made from now on"),
+        (false, false) => {}
+    }
 }
 
 /// What ends by itself, for whoever is to renew it in time.

@@ -21,14 +21,35 @@ pub struct AuditConfig {
     /// What becomes of writes while they cannot go there.
     pub on_failure: OnFailure,
     /// Attributes whose values are left out.
-    pub mask: Vec<String>,
+    pub mask: Mask,
+}
+
+/// Attributes whose values are left out, beside passwords and their like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mask(Vec<String>);
+
+impl Mask {
+    /// These beside passwords and their like.
+    pub fn new(attributes: Vec<String>) -> Self {
+        Self(attributes)
+    }
+
+    /// Those that were named.
+    pub fn named(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether an attribute's values are left out, with whatever options it is written.
+    pub fn covers(&self, attribute: &str) -> bool {
+        let name = attribute.split(';').next().unwrap_or_default();
+        is_secret(attribute) || self.0.iter().any(|masked| masked.eq_ignore_ascii_case(name))
+    }
 }
 
 impl AuditConfig {
     /// Whether an attribute's values are left out, with whatever options it is written.
     pub fn is_masked(&self, attribute: &str) -> bool {
-        let name = attribute.split(';').next().unwrap_or_default();
-        is_secret(attribute) || self.mask.iter().any(|masked| masked.eq_ignore_ascii_case(name))
+        self.mask.covers(attribute)
     }
 }
 

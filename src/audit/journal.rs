@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::chain::{Change, Entry, Event, Marks, Undoes, Write};
-use super::config::{AuditConfig, is_secret};
+use super::config::Mask;
 use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry as DirectoryEntry, FeedEvent, Filter, Modification,
@@ -29,6 +29,13 @@ impl Journal {
     /// Whether nothing was sent to the directory.
     pub fn is_empty(&self) -> bool {
         self.changes().is_empty()
+    }
+
+    /// The changes that were made, as LDIF; empty if there were none.
+    pub fn ldif(&self) -> String {
+        let changes = self.changes();
+        let made = changes.iter().filter(|change| change.code == Some(ResultCode::Success.number()));
+        made.map(|change| change.ldif.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// The line of the request, with what was noted so far.
@@ -75,33 +82,31 @@ pub struct Request<'a> {
 pub struct Journalled {
     directory: Arc<dyn Directory>,
     journal: Arc<Journal>,
-    /// `None`: nothing is kept, so that nothing is read to undo it by.
-    config: Option<Arc<AuditConfig>>,
+    mask: Mask,
+    /// Whether it is kept how to undo a write, for which the entry may have to be read.
+    reversible: bool,
 }
 
 impl Journalled {
     /// Stands before this directory.
-    pub fn new(directory: Arc<dyn Directory>, journal: Arc<Journal>, config: Option<Arc<AuditConfig>>) -> Self {
-        Self { directory, journal, config }
-    }
-
-    fn is_masked(&self, name: &str) -> bool {
-        self.config.as_ref().map_or_else(|| is_secret(name), |config| config.is_masked(name))
+    /// With what is left out, and whether it is kept how to undo a write.
+    pub fn new(directory: Arc<dyn Directory>, journal: Arc<Journal>, mask: Mask, reversible: bool) -> Self {
+        Self { directory, journal, mask, reversible }
     }
 
     /// What must be read before the write. The change mark comes with it where that costs no look of its own.
     fn needed(&self, record: &ChangeRecord) -> Vec<String> {
-        let Some(known) = self.directory.capabilities().filter(|_| self.config.is_some()) else { return Vec::new() };
+        let Some(known) = self.directory.capabilities().filter(|_| self.reversible) else { return Vec::new() };
         let mut needed = record.needed_before(&known);
         // What is left out is not read either.
-        needed.retain(|name| !self.is_masked(name));
+        needed.retain(|name| !self.mask.covers(name));
         needed.extend(mark(&known, Capabilities::PRE_READ).map(str::to_owned));
         needed
     }
 
     /// What is to be known after the write: what was asked for, and the change mark where the write itself brings it.
     fn wanted(&self, after: &[String]) -> Vec<String> {
-        let known = self.directory.capabilities().filter(|_| self.config.is_some());
+        let known = self.directory.capabilities().filter(|_| self.reversible);
         let mark = known.and_then(|known| mark(&known, Capabilities::POST_READ));
         let mark = mark.filter(|mark| !after.iter().any(|name| name.eq_ignore_ascii_case(mark)));
         after.iter().cloned().chain(mark.map(str::to_owned)).collect()
@@ -110,7 +115,7 @@ impl Journalled {
     /// What the write is to read. Where the directory does not read by a control what is after it, that is left to `finish`, so
     /// that the outcome of the write is known by itself.
     fn reads<'a>(&self, before: &'a [String], wanted: &'a [String]) -> Reads<'a> {
-        if self.config.is_none() {
+        if !self.reversible {
             return Reads::after(wanted);
         }
         let by_control = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::POST_READ));
@@ -126,7 +131,7 @@ impl Journalled {
     ) -> Result<Written, DirectoryError> {
         self.note(record, done.as_ref());
         let written = done?;
-        if self.config.is_none() {
+        if !self.reversible {
             return Ok(written);
         }
         if after.is_empty() {
@@ -141,7 +146,7 @@ impl Journalled {
     }
 
     fn note(&self, record: &ChangeRecord, done: Result<&Written, &DirectoryError>) {
-        let is_masked = |name: &str| self.is_masked(name);
+        let is_masked = |name: &str| self.mask.covers(name);
         let mut masked = Vec::new();
         masked_in([record], is_masked, &mut masked);
         let may_be_done = match done {
@@ -150,7 +155,7 @@ impl Journalled {
         };
         let before = done.ok().and_then(|written| written.before.as_ref());
         let after = done.ok().and_then(|written| written.after.as_ref());
-        let known = self.directory.capabilities().filter(|_| may_be_done && self.config.is_some());
+        let known = self.directory.capabilities().filter(|_| may_be_done && self.reversible);
         let mark = |entry: Option<&DirectoryEntry>, control: &str| {
             let mark = known.as_ref().and_then(|known| mark(known, control));
             mark.and_then(|mark| entry.and_then(|entry| entry.text(mark))).map(str::to_owned)

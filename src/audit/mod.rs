@@ -21,7 +21,7 @@ mod writer;
 
 pub use self::activity::{Activity, Told};
 pub use self::chain::{Entry, Marks, Undoes};
-pub use self::config::{AuditConfig, Destination, FileConfig, OnFailure, SyslogAddress, is_secret};
+pub use self::config::{AuditConfig, Destination, FileConfig, Mask, OnFailure, SyslogAddress, is_secret};
 pub use self::journal::{Journal, Journalled, Request};
 pub use self::past::{PastChange, PastWrite, read_past};
 pub use self::syslog::reach as reach_syslog;

@@ -165,7 +165,7 @@ async fn made(
     tally: &mut Tally,
 ) -> Result<(), String> {
     let journal = Arc::new(Journal::default());
-    let noted = Journalled::new(directory.clone(), journal.clone(), Some(audit.config().clone()));
+    let noted = Journalled::new(directory.clone(), journal.clone(), audit.config().mask.clone(), true);
     let (mut places, mut stays, mut stopped) = (Vec::new(), false, None);
     for step in &past.steps {
         match undoing.undo(&noted, step, plan).await {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::reader::Section;
-use crate::audit::{AuditConfig, Destination, FileConfig, OnFailure, SyslogAddress};
+use crate::audit::{AuditConfig, Destination, FileConfig, Mask, OnFailure, SyslogAddress};
 use crate::directory::AttributeName;
 
 /// Where a destination is.
@@ -37,7 +37,7 @@ pub(super) fn audit(mut section: Section<'_>) -> Option<AuditConfig> {
         let name: Result<AttributeName, _> = text.parse();
         name.map(|_| text.to_owned()).map_err(|error| error.to_string())
     };
-    let mask = section.list("mask", name).unwrap_or_default();
+    let mask = Mask::new(section.list("mask", name).unwrap_or_default());
     let file = |path| Destination::File(FileConfig { path, rotate_size: rotate_size as u64, keep, sync });
     let destination = match (kind, path) {
         (None | Some(Kind::File), Some(path)) => Some(file(path)),

@@ -33,7 +33,7 @@ use crate::limit::{LimitConfig, Rate, Rates};
 use crate::mapping::{ActiveRule, ContainerConfig, MappingConfig, Mark, OnDelete, Passwords};
 use crate::membership::CacheConfig;
 use crate::scim::{Budgets, Tolerance, ToleranceSet};
-use crate::service::{CursorConfig, Omitted, ServiceConfig};
+use crate::service::{CursorConfig, Omitted, ServiceConfig, ShadowConfig};
 use crate::telemetry::{LogConfig, LogFormat};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -104,6 +104,8 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
     let protected = protected(root.section("protected"), &joined);
     let adoption = adoption(root.section("adoption"));
     let rails = rails(root.section("rails"));
+    let audit = audit(root.section("audit"));
+    let mask = audit.as_ref().map(|audit| audit.mask.clone());
     let service = ServiceConfig {
         budgets,
         cache,
@@ -111,14 +113,14 @@ fn config(root: &mut Section<'_>, environment: &Environment) -> Option<Config> {
         protected,
         rails,
         role_groups: !roles.is_empty(),
+        shadow: provisioning.shadow.map(|limit| ShadowConfig { limit, mask: mask.unwrap_or_default() }),
     };
-    let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     let traces = traces(root.section("traces"), environment);
     let folder = folder(root.section("data"));
     let (users, UserRules { mark, active, passwords, on_delete }) = user_side?;
     let (groups, GroupRules { sync: groups_sync, nested: groups_nested, member_of, placeholder }) = groups?;
-    let ProvisioningRules { enabled: _, user_name, existing_users, default_groups } = provisioning;
+    let ProvisioningRules { enabled: _, user_name, existing_users, default_groups, shadow: _ } = provisioning;
     let mapping = MappingConfig {
         users,
         groups,

@@ -8,12 +8,17 @@ use crate::directory::Dn;
 use crate::mapping::{OnDelete, Role, UserNameRule};
 use crate::service::{Protected, Rail, RailsConfig};
 
+/// What shadow mode may keep, unless the configuration says otherwise.
+const SHADOW_LIMIT: usize = 256 << 20;
+
 /// `[provisioning]`
 pub(super) struct ProvisioningRules {
     pub(super) enabled: bool,
     pub(super) user_name: UserNameRule,
     pub(super) existing_users: bool,
     pub(super) default_groups: Vec<Dn>,
+    /// What shadow mode may keep, in bytes, where that is wanted.
+    pub(super) shadow: Option<usize>,
 }
 
 /// `console` is what was set there; where the configuration sets it itself goes to `set`.
@@ -28,8 +33,11 @@ pub(super) fn provisioning(mut section: Section<'_>, console: Provisioning, set:
     let existing_users;
     (existing_users, set.existing_users) = section.switch("existing_users", false, console.existing_users);
     let default_groups = section.list("default_groups", dn).unwrap_or_default();
+    let shadow = section.flag("shadow", false);
+    let limit = section.size("shadow_limit", SHADOW_LIMIT);
     section.finish();
-    ProvisioningRules { enabled, user_name: user_name.unwrap_or(UserNameRule::Email), existing_users, default_groups }
+    let user_name = user_name.unwrap_or(UserNameRule::Email);
+    ProvisioningRules { enabled, user_name, existing_users, default_groups, shadow: shadow.then_some(limit) }
 }
 
 pub(super) fn adoption(mut section: Section<'_>) -> AdoptionConfig {

@@ -29,6 +29,8 @@ use crate::service::{Context, Service};
 use crate::telemetry::{Limit, Metrics, Refusal, RequestSpan};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// On every answer in shadow mode.
+const SHADOW: HeaderName = HeaderName::from_static("scimgate-shadow");
 /// The client's name while nobody has signed in.
 pub(super) const NOBODY: &str = "-";
 
@@ -180,6 +182,9 @@ impl Gateway {
         let (client, answer) = answering.instrument(span.span()).await;
         let mut answer = compression::compress(answer, accepted).await;
         response::set(&mut answer, REQUEST_ID, &request_id);
+        if self.service.shadow().is_some() {
+            response::set(&mut answer, SHADOW, "nothing is written");
+        }
         response::harden(&mut answer, self.is_secure(&peer));
         let (status, took) = (answer.status().as_u16(), started.elapsed());
         self.metrics.request(route, method, &client, status, took);

@@ -4,23 +4,37 @@
 //! Nothing in here calls an operation of the directory that writes. Each write is tried by the directory itself where it has a
 //! control for that and nothing before it has changed the entry; what is left is looked at by the schema and by the entry as it is.
 //!
-//! What the directory itself would do beyond the write, it does not do here: `memberOf` of an entry, referential integrity, and
-//! whatever else a plug-in adds.
+//! It is there for one request, or for as long as the process lives (shadow mode): then what would have been written is kept apart
+//! from it, by `Kept`, and the directory is asked to try nothing.
+//!
+//! What the directory itself would do beyond the write, it does not do here: referential integrity, and whatever else a plug-in adds.
+//! `memberOf` follows the groups in shadow mode alone, for there others read what one request wrote.
 
+mod below;
 mod overlay;
+mod sieve;
 mod stamp;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::below::Below;
 use self::overlay::{Overlaid, Overlay};
+use self::sieve::Sieve;
 use self::stamp::Stamp;
 use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
     ResultCode, Scope, SearchRequest, SearchResult, Subschema, Vendor, Written,
 };
+
+const MEMBER: &str = "member";
+/// What names a group's members by their entries.
+const MEMBERS: [&str; 2] = [MEMBER, "uniqueMember"];
+/// What names an entry's groups.
+const MEMBER_OF: &str = "memberOf";
 
 /// What was asked of the directory.
 #[derive(Debug, Clone)]
@@ -70,28 +84,51 @@ struct Tried {
 /// Who hears of each step.
 pub type Tell = Box<dyn Fn(Step) + Send + Sync>;
 
-/// A directory to which nothing is written.
-pub struct Rehearsal {
-    directory: Arc<dyn Directory>,
+/// What would have been written, which outlives the rehearsal that it was kept by.
+#[derive(Debug, Default)]
+pub struct Kept {
     overlay: Overlay,
     stamp: Stamp,
-    /// Whether the directory is asked to try each write.
-    tries: bool,
-    tell: Tell,
     /// One write at a time, so that each rests on what is.
     turn: tokio::sync::Mutex<()>,
 }
 
+impl Kept {
+    /// What it takes in memory, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        self.overlay.bytes()
+    }
+
+    /// How many entries are not as the directory has them; one under another name counts twice.
+    pub fn entries(&self) -> usize {
+        self.overlay.len()
+    }
+}
+
+/// A directory to which nothing is written.
+pub struct Rehearsal {
+    directory: Below,
+    kept: Arc<Kept>,
+    /// Whether `memberOf` follows the groups.
+    links: bool,
+    tell: Tell,
+}
+
 impl std::fmt::Debug for Rehearsal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rehearsal").field("directory", &self.directory).field("tries", &self.tries).finish_non_exhaustive()
+        f.debug_struct("Rehearsal").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
 impl Rehearsal {
     /// Before a directory, which is asked to try each write if `tries` says so.
     pub fn new(directory: Arc<dyn Directory>, tries: bool, tell: Tell) -> Self {
-        Self { directory, overlay: Overlay::default(), stamp: Stamp::default(), tries, tell, turn: tokio::sync::Mutex::default() }
+        Self { directory: Below::new(directory, tries), kept: Arc::default(), links: false, tell }
+    }
+
+    /// Before a directory which is read and asked for nothing else, for as long as what is kept is.
+    pub fn shadow(directory: Arc<dyn Directory>, kept: Arc<Kept>) -> Self {
+        Self { directory: Below::new(directory, false), kept, links: true, tell: Box::new(|_| {}) }
     }
 
     fn known(&self) -> Result<Arc<Capabilities>, DirectoryError> {
@@ -100,7 +137,7 @@ impl Rehearsal {
 
     /// An entry with all that it has, as it would be by now.
     async fn current(&self, dn: &Dn, profile: &Profile) -> Result<Option<Arc<Entry>>, DirectoryError> {
-        match self.overlay.get(dn) {
+        match self.kept.overlay.get(dn) {
             Overlaid::Not => {}
             Overlaid::Gone => return Ok(None),
             Overlaid::Entry(entry) => return Ok(Some(entry)),
@@ -116,7 +153,7 @@ impl Rehearsal {
         let before = self.current(record.dn(), profile).await?;
         let after = || self.after(record, before.as_deref(), (profile, schema), known.vendor);
         // What is only here, the directory cannot be asked about.
-        if self.tries && !self.overlay.touches(record) {
+        if !self.kept.overlay.touches(record) {
             match self.directory.rehearse(record, assertion).await {
                 Ok(true) => {
                     let after = after();
@@ -136,7 +173,10 @@ impl Rehearsal {
             // What Active Directory adds by itself is not known here.
             let complete = known.vendor != Vendor::ActiveDirectory;
             if let Some(entry) = after.as_ref().filter(|_| complete) {
-                schema.check(entry)?;
+                // Nobody writes this one; the directory gives an entry the class that it needs.
+                let mut own = Entry::clone(entry);
+                own.set(MEMBER_OF, Vec::new());
+                schema.check(&own)?;
             }
             Ok(after)
         });
@@ -192,7 +232,7 @@ impl Rehearsal {
         let missing =
             || DirectoryError::Refused { code: ResultCode::NoSuchObject, diagnostic: "there is no such entry".to_owned() };
         let mut entry = match record {
-            ChangeRecord::Add(entry) => self.stamp.born(entry, profile, vendor),
+            ChangeRecord::Add(entry) => self.kept.stamp.born(entry, profile, vendor),
             ChangeRecord::Modify { changes, .. } => before.ok_or_else(missing)?.altered(changes, schema)?,
             ChangeRecord::Rename { rdn, keep_old, .. } => before.ok_or_else(missing)?.renamed(rdn, *keep_old, schema),
             ChangeRecord::Move { parent, .. } => {
@@ -205,12 +245,16 @@ impl Rehearsal {
                 return Ok(None);
             }
         };
-        self.stamp.changed(&mut entry, profile, vendor);
+        // It cannot be read, so it is not kept either.
+        if let Some(attribute) = profile.password.attribute() {
+            entry.set(attribute, Vec::new());
+        }
+        self.kept.stamp.changed(&mut entry, profile, vendor);
         Ok(Some(entry))
     }
 
     async fn write(&self, record: ChangeRecord, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.kept.turn.lock().await;
         let Tried { before, means, after } = self.try_out(&record, assertion).await?;
         let after = match after {
             Ok(after) => after,
@@ -220,8 +264,17 @@ impl Rehearsal {
             }
         };
         let after = after.map(Arc::new);
-        self.overlay.put(record.dn(), after.clone());
-        if Profile::of(&*self.known()?).linked_members {
+        let known = self.known()?;
+        let profile = Profile::of(&known);
+        let (was, is) = (before.as_deref(), after.as_deref());
+        let follows = self.links && known.schema.attribute(MEMBER_OF).is_some();
+        let members = if follows { self.members_after(was, is, profile).await? } else { Vec::new() };
+        let id = was.or(is).and_then(|entry| profile.identifier(entry));
+        self.kept.overlay.put(record.dn(), id, after.clone());
+        for member in members {
+            self.kept.overlay.put(&member.dn.clone(), profile.identifier(&member), Some(Arc::new(member)));
+        }
+        if profile.linked_members {
             self.follow_links(record.dn(), after.as_deref()).await?;
         }
         (self.tell)(Step::Write { record, means, refusal: None });
@@ -232,7 +285,6 @@ impl Rehearsal {
 
     /// Where members follow their entries, those of the groups do so too.
     async fn follow_links(&self, old: &Dn, now: Option<&Entry>) -> Result<(), DirectoryError> {
-        const MEMBER: &str = "member";
         if now.is_some_and(|entry| entry.dn.key() == old.key()) {
             return Ok(());
         }
@@ -256,32 +308,67 @@ impl Rehearsal {
             });
             let values = values.collect();
             group.set(MEMBER, values);
-            self.overlay.put(&group.dn.clone(), Some(Arc::new(group)));
+            self.kept.overlay.put(&group.dn.clone(), profile.identifier(&group), Some(Arc::new(group)));
         }
         Ok(())
     }
 
+    /// Where entries tell the groups that they are in: those whom a write to a group gives others, as they are then. Groups in groups
+    /// count where they are named alone.
+    async fn members_after(
+        &self,
+        before: Option<&Entry>,
+        after: Option<&Entry>,
+        profile: &Profile,
+    ) -> Result<Vec<Entry>, DirectoryError> {
+        let key = |group: Option<&Entry>| group.map(|group| group.dn.key());
+        let (old, new) = (key(before), key(after));
+        let named = |group: Option<&Entry>| -> HashSet<Vec<u8>> {
+            group.into_iter().flat_map(|group| MEMBERS.map(|name| group.values(name)).concat()).collect()
+        };
+        let (were, are) = (named(before), named(after));
+        // All of them where the group has another name.
+        let is_same = old == new;
+        let changed = were.union(&are).filter(|value| !is_same || were.contains(*value) != are.contains(*value));
+        let mut members = Vec::new();
+        for value in changed {
+            let Some(dn) = parsed(value).filter(|dn| !old.iter().chain(&new).any(|group| *group == dn.key())) else { continue };
+            let Some(entry) = self.current(&dn, profile).await? else { continue };
+            let others = entry.values(MEMBER_OF).iter().filter(|group| parsed(group).map(|group| group.key()) != old);
+            let mut groups: Vec<Vec<u8>> = others.cloned().collect();
+            if let Some(group) = after.filter(|_| are.contains(value)) {
+                groups.push(group.dn.to_string().into_bytes());
+            }
+            let mut entry = Entry::clone(&entry);
+            entry.set(MEMBER_OF, groups);
+            members.push(entry);
+        }
+        Ok(members)
+    }
+
     async fn look(&self, request: &SearchRequest) -> Result<SearchResult, DirectoryError> {
-        if self.overlay.is_empty() {
+        if self.kept.overlay.is_empty() {
             return self.directory.search(request).await;
         }
         let known = self.known()?;
         let matches = |entry: &Entry| request.filter.matches(entry, &known.schema) == Some(true);
         let shown = |entry: &Entry| narrow(select(entry, &request.attributes), &request.only_values, &known.schema);
         if request.scope == Scope::Base {
-            let entries = match self.overlay.get(&request.base) {
+            let entries = match self.kept.overlay.get(&request.base) {
                 Overlaid::Not => return self.directory.search(request).await,
                 Overlaid::Gone => Vec::new(),
                 Overlaid::Entry(entry) => Some(entry).filter(|entry| matches(entry)).iter().map(|entry| shown(entry)).collect(),
             };
             return Ok(SearchResult { entries, truncated: false });
         }
-        let (below, hidden) = self.overlay.below(&request.base);
+        let (below, hidden) = self.kept.overlay.below(&request.base);
         let most = |limit: u32| limit.saturating_add(u32::try_from(hidden.len()).unwrap_or(u32::MAX));
         let size_limit = if request.size_limit == 0 { 0 } else { most(request.size_limit) };
         let mut found = self.directory.search(&SearchRequest { size_limit, ..request.clone() }).await?;
         found.entries.retain(|entry| !hidden.contains(&entry.dn.key()));
-        found.entries.extend(below.iter().filter(|entry| matches(entry)).map(|entry| shown(entry)));
+        let sieve = Sieve::of(&request.filter, &known.schema);
+        let candidates = below.iter().filter(|entry| sieve.lets_through(entry, &known.schema));
+        found.entries.extend(candidates.filter(|entry| matches(entry)).map(|entry| shown(entry)));
         let limit = usize::try_from(request.size_limit).unwrap_or(usize::MAX);
         if limit > 0 && found.entries.len() > limit {
             found.entries.truncate(limit);
@@ -289,6 +376,10 @@ impl Rehearsal {
         }
         Ok(found)
     }
+}
+
+fn parsed(name: &[u8]) -> Option<Dn> {
+    std::str::from_utf8(name).ok()?.parse().ok()
 }
 
 /// The attributes that were asked for (RFC 4511 section 4.5.1.8).
@@ -369,7 +460,7 @@ impl Directory for Rehearsal {
     }
 
     async fn set_password(&self, dn: &Dn, _password: &str) -> Result<(), DirectoryError> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.kept.turn.lock().await;
         let known = self.known()?;
         let profile = Profile::of(&known);
         let Some(entry) = self.current(dn, profile).await? else {
@@ -379,8 +470,8 @@ impl Directory for Rehearsal {
             return Err(error);
         };
         let mut entry = Entry::clone(&entry);
-        self.stamp.changed(&mut entry, profile, known.vendor);
-        self.overlay.put(dn, Some(Arc::new(entry)));
+        self.kept.stamp.changed(&mut entry, profile, known.vendor);
+        self.kept.overlay.put(dn, profile.identifier(&entry), Some(Arc::new(entry)));
         (self.tell)(Step::Password { dn: dn.clone(), refusal: None });
         Ok(())
     }
@@ -395,7 +486,17 @@ impl Directory for Rehearsal {
         self.write(ChangeRecord::Delete(dn.clone()), assertion, reads).await
     }
 
+    /// What others do to an entry that is otherwise here is not told.
     async fn follow(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
-        self.directory.follow(branches, tell).await;
+        let tell = |event: FeedEvent| match event {
+            FeedEvent::Changed { id, .. } | FeedEvent::Gone { id, .. } if self.kept.overlay.hides(id) => {}
+            FeedEvent::Changed { .. }
+            | FeedEvent::Gone { .. }
+            | FeedEvent::Following { .. }
+            | FeedEvent::Lost(_)
+            | FeedEvent::Unavailable
+            | FeedEvent::Untold => tell(event),
+        };
+        self.directory.follow(branches, &tell).await;
     }
 }

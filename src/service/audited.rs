@@ -1,12 +1,15 @@
-//! The operations that write, each with its line in the audit.
+//! The operations that write, each with its line in the audit, or in shadow mode in the plan.
 
 use std::sync::Arc;
 
-use super::{Context, Omitted, Projected, Served, Service, error};
+use super::shadow::Told;
+use super::{Context, Omitted, Projected, Served, Service, Shadow, error};
 use crate::audit::{Activity, Audit, Journal, Journalled, Request};
 use crate::directory::Directory;
 use crate::scim::patch::PatchRequest;
 use crate::scim::{Kind, Projection, Resource, ScimError};
+use http::StatusCode;
+use jiff::Timestamp;
 
 impl Service {
     /// The same service, whose writes are audited.
@@ -33,7 +36,7 @@ impl Service {
             return self.create_resource(cx, kind, resource, projection).await;
         };
         let done = line.service.create_resource(cx, kind, resource, projection).await;
-        line.write(done, |served| (201, Some(served.id.clone()))).await
+        line.write(done, |served| (StatusCode::CREATED, Some(served.id.clone()))).await
     }
 
     /// Makes a resource what the client sent; what it left out is treated as `omitted` says. `active` stays as it is in any case.
@@ -50,7 +53,7 @@ impl Service {
             return self.replace_resource(cx, kind, id, resource, omitted, projection).await;
         };
         let done = line.service.replace_resource(cx, kind, id, resource, omitted, projection).await;
-        line.write(done, |_| (200, None)).await
+        line.write(done, |_| (StatusCode::OK, None)).await
     }
 
     /// Applies the operations, all or none.
@@ -66,7 +69,7 @@ impl Service {
             return self.patch_resource(cx, kind, id, patch, answer).await;
         };
         let done = line.service.patch_resource(cx, kind, id, patch, answer).await;
-        line.write(done, |served| (if served.is_some() { 200 } else { 204 }, None)).await
+        line.write(done, |served| (if served.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT }, None)).await
     }
 
     /// Removes a resource, its memberships first: a directory without referential integrity would keep a name of nobody, which
@@ -76,27 +79,28 @@ impl Service {
             return self.delete_resource(cx, kind, id).await;
         };
         let done = line.service.delete_resource(cx, kind, id).await;
-        line.write(done, |()| (204, None)).await
+        line.write(done, |()| (StatusCode::NO_CONTENT, None)).await
     }
 
     /// Begins the line of a write. `None`: it is told to nobody.
     fn line(&self, cx: &Context, method: &'static str, kind: Kind, id: Option<&str>) -> Result<Option<Line>, ScimError> {
-        if self.audit.is_none() && self.activity.is_none() {
+        if self.audit.is_none() && self.activity.is_none() && self.shadow.is_none() {
             return Ok(None);
         }
+        self.check_room(cx)?;
         if self.audit.as_ref().is_some_and(|audit| !audit.admits()) {
             return Err(error::unaudited_before());
         }
+        let audited = self.audit.as_ref().map(|audit| audit.config().mask.clone());
+        let mask = audited.or(self.shadow.as_ref().map(|(_, config)| config.mask.clone())).unwrap_or_default();
         let journal = Arc::new(Journal::default());
-        let directory: Arc<dyn Directory> = Arc::new(Journalled::new(
-            self.plain.clone(),
-            journal.clone(),
-            self.audit.as_ref().map(|audit| audit.config().clone()),
-        ));
+        let directory: Arc<dyn Directory> =
+            Arc::new(Journalled::new(self.plain.clone(), journal.clone(), mask, self.audit.is_some()));
         Ok(Some(Line {
             service: self.over(directory),
             audit: self.audit.clone(),
             activity: self.activity.clone(),
+            shadow: self.shadow.as_ref().map(|(shadow, _)| shadow.clone()),
             journal,
             request_id: cx.request_id.clone(),
             client: cx.client.clone(),
@@ -117,6 +121,7 @@ struct Line {
     service: Service,
     audit: Option<Arc<Audit>>,
     activity: Option<Arc<Activity>>,
+    shadow: Option<Arc<Shadow>>,
     journal: Arc<Journal>,
     request_id: Arc<str>,
     client: Arc<str>,
@@ -133,16 +138,19 @@ impl Line {
     async fn write<T>(
         mut self,
         done: Result<T, ScimError>,
-        success: impl Fn(&T) -> (u16, Option<String>),
+        success: impl Fn(&T) -> (StatusCode, Option<String>),
     ) -> Result<T, ScimError> {
         let (status, id) = match &done {
             Ok(done) => success(done),
-            Err(error) => (error.status.as_u16(), None),
+            Err(error) => (error.status, None),
         };
         self.id = id.or(self.id.take());
         self.written = true;
+        if let Some(shadow) = &self.shadow {
+            shadow.note(&self.told(), done.as_ref().map(|_| status), &self.journal, Timestamp::now());
+        }
         let changed_nothing = self.journal.is_empty();
-        let entry = self.entry(Some(status));
+        let entry = self.entry(Some(status.as_u16()));
         if let Some(activity) = &self.activity {
             activity.note(&entry);
         }
@@ -153,6 +161,11 @@ impl Line {
             Err(_) if changed_nothing => done,
             Err(_) => Err(error::unaudited_after()),
         }
+    }
+
+    fn told(&self) -> Told<'_> {
+        let Self { client, request_id, method, kind, id, .. } = self;
+        Told { client, request_id, method, kind: *kind, id: id.as_deref() }
     }
 
     fn entry(&self, status: Option<u16>) -> crate::audit::Entry {
@@ -173,14 +186,18 @@ impl Line {
 impl Drop for Line {
     /// What was cut off in the middle is told too.
     fn drop(&mut self) {
-        if !self.written && !self.journal.is_empty() {
-            let entry = self.entry(None);
-            if let Some(activity) = &self.activity {
-                activity.note(&entry);
-            }
-            if let Some(audit) = &self.audit {
-                audit.note(entry);
-            }
+        if self.written || self.journal.is_empty() {
+            return;
+        }
+        if let Some(shadow) = &self.shadow {
+            shadow.note(&self.told(), Err(&error::uncertain()), &self.journal, Timestamp::now());
+        }
+        let entry = self.entry(None);
+        if let Some(activity) = &self.activity {
+            activity.note(&entry);
+        }
+        if let Some(audit) = &self.audit {
+            audit.note(entry);
         }
     }
 }

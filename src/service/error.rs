@@ -11,6 +11,8 @@ use crate::scim::{Kind, ScimError, ScimType};
 const AWAY: u32 = 5;
 /// Seconds after which a client may try again when the directory is busy or others write the same entry.
 const BUSY: u32 = 1;
+/// Seconds after which a client may try again when somebody has to do something first.
+const FULL: u32 = 300;
 
 /// The directory cannot be reached.
 pub(super) fn unreachable() -> ScimError {
@@ -46,6 +48,18 @@ pub(super) fn unaudited_after() -> ScimError {
         AWAY,
         "The change was made, but its line in the audit could not be written yet; scimgate writes it as soon as that works again. Until \
          then nothing more is changed. The log has the reason. Repeating the request later does no harm.",
+    )
+}
+
+/// Shadow mode can keep no more.
+pub(super) fn shadow_full(limit: usize) -> ScimError {
+    ScimError::unavailable(
+        FULL,
+        format!(
+            "scimgate runs in shadow mode, in which nothing is written, and what it may keep in memory, {limit} bytes, is used up; this \
+             change was not taken. scimgate's administrator can raise provisioning.shadow_limit, begin anew by a restart, or end \
+             shadow mode (provisioning.shadow = false)."
+        ),
     )
 }
 

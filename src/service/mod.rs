@@ -18,6 +18,7 @@ mod rails;
 mod rehearsed;
 mod replace;
 mod restore;
+mod shadow;
 mod update;
 
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ use self::order::Orders;
 pub use self::protected::{Protected, ProtectedBy};
 pub use self::rails::{Act, Rail, RailState, Rails, RailsConfig};
 pub use self::replace::Omitted;
+pub use self::shadow::{Shadow, ShadowConfig};
 use crate::audit::{Activity, Audit};
 use crate::clock::Clock;
 use crate::directory::{Directory, Dn, Entry, Filter, ResultCode, Scope, SearchRequest, Source};
@@ -62,6 +64,8 @@ pub struct ServiceConfig {
     pub rails: RailsConfig,
     /// Whether roles are groups.
     pub role_groups: bool,
+    /// Shadow mode, if that is wanted.
+    pub shadow: Option<ShadowConfig>,
 }
 
 /// Who asks, and how.
@@ -184,6 +188,8 @@ pub struct Service {
     audit: Option<Arc<Audit>>,
     /// Who looks on.
     activity: Option<Arc<Activity>>,
+    /// Where they are kept if they are not made.
+    shadow: Option<(Arc<Shadow>, Arc<ShadowConfig>)>,
 }
 
 impl Service {
@@ -212,14 +218,16 @@ impl Service {
             protected: Arc::new(config.protected.clone()),
             audit: None,
             activity: None,
+            shadow: None,
         })
     }
 
-    /// The same, which goes on where another one is: with its counts of deletions and deactivations if the limits are the same, and
-    /// with its orders of lists if both remember in one place, for a write that the other began is told to its own.
+    /// The same, which goes on where another one is: with its counts of deletions and deactivations if the limits are the same and
+    /// both make what they count or neither does, and with its orders of lists if both remember in one place, for a write that the other began is told to its own.
     #[must_use]
     pub fn going_on_from(self, before: &Self) -> Self {
-        let rails = if before.rails.config() == self.rails.config() { before.rails.clone() } else { self.rails };
+        let counts_on = before.rails.config() == self.rails.config() && before.shadow.is_some() == self.shadow.is_some();
+        let rails = if counts_on { before.rails.clone() } else { self.rails };
         let orders = if Arc::ptr_eq(&before.cache, &self.cache) { before.orders.clone() } else { self.orders };
         Self { orders, rails, ..self }
     }

@@ -361,6 +361,13 @@ impl Service {
         self.rails.states()
     }
 
+    /// Nothing is counted here any more where another service goes on by rails of its own, which nobody has reached.
+    pub fn retire_rails(&self, next: &Self) {
+        if !Arc::ptr_eq(&self.rails, &next.rails) {
+            self.rails.release(None, None);
+        }
+    }
+
     /// Lets clients go on that reached a rail: this one or all, in this or in everything. Tells whom that released.
     pub fn release_rails(&self, client: Option<&str>, act: Option<Act>, by: &str) -> Vec<(Arc<str>, Act)> {
         let released = self.rails.release(client, act);

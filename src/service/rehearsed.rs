@@ -29,12 +29,17 @@ impl Service {
         let rehearsal = Arc::new(Rehearsal::new(self.plain.clone(), true, tell));
         let noting = Arc::new(Noting::new(rehearsal, cache.clone(), users, groups));
         let rails = Arc::new(self.rails.apart(metrics));
-        Self { cache, orders: Arc::new(Orders::new()), rails, audit: None, activity: None, ..self.over(noting) }
+        let apart = Self { cache, orders: Arc::new(Orders::new()), rails, audit: None, ..self.over(noting) };
+        Self { activity: None, shadow: None, ..apart }
     }
 
     /// Whether an attribute's values are shown to nobody.
     pub fn is_masked(&self, attribute: &str) -> bool {
-        self.audit.as_ref().map_or_else(|| is_secret(attribute), |audit| audit.config().is_masked(attribute))
+        match (&self.audit, &self.shadow) {
+            (Some(audit), _) => audit.config().is_masked(attribute),
+            (None, Some((_, config))) => config.mask.covers(attribute),
+            (None, None) => is_secret(attribute),
+        }
     }
 
     /// The SCIM attributes that lead to an attribute of this entry.

@@ -215,6 +215,7 @@ pub struct Metrics {
     audit_waiting: Gauge,
     rail_refusals: Family<RailLabels, Counter>,
     rail_reached: Family<RailLabels, Gauge>,
+    shadow: Gauge,
 }
 
 impl Default for Metrics {
@@ -250,6 +251,7 @@ impl Default for Metrics {
             audit_waiting: Gauge::default(),
             rail_refusals: Family::default(),
             rail_reached: Family::default(),
+            shadow: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("start_timestamp_seconds", "When this process began, in seconds since 1970", instant(now()));
@@ -285,6 +287,7 @@ impl Default for Metrics {
         registry.register("audit_lines_waiting", "Lines that could not be written yet", metrics.audit_waiting.clone());
         registry.register("rail_refusals", "Deletions and deactivations beyond what is allowed", metrics.rail_refusals.clone());
         registry.register("rail_reached", "1: no more of them are let through", metrics.rail_reached.clone());
+        registry.register("shadow", "1: shadow mode, in which nothing is written to the directory", metrics.shadow.clone());
         metrics
     }
 }
@@ -356,6 +359,11 @@ impl Metrics {
     /// Notes whether a client may delete or disable no more.
     pub fn rail_reached(&self, client: &Arc<str>, act: &'static str, reached: bool) {
         self.rail_reached.get_or_create(&RailLabels { client: client.clone(), act }).set(i64::from(reached));
+    }
+
+    /// Notes whether nothing is written to the directory.
+    pub fn shadow(&self, shadow: bool) {
+        self.shadow.set(i64::from(shadow));
     }
 
     /// Counts lines of the audit.

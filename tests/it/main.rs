@@ -53,6 +53,7 @@ mod rename;
 mod roles;
 mod servers;
 mod service;
+mod shadow;
 mod shared_limits;
 mod strictness;
 mod tls;

@@ -85,7 +85,7 @@ fn hang_up(fixture: &Fixture) {
     kill_process(Pid::from_raw(fixture.gateway.pid().try_into().unwrap()).unwrap(), Signal::HUP).unwrap();
 }
 
-async fn loaded(fixture: &Fixture, times: usize) {
+pub(crate) async fn loaded(fixture: &Fixture, times: usize) {
     let line = format!("scimgate_config_loads_total{{result=\"success\"}} {times}");
     until("it is read again", async || fixture.gateway.measures(&line).await).await;
 }
@@ -98,7 +98,7 @@ async fn connected(fixture: &Fixture, times: usize) {
 }
 
 /// Puts another text in the place of the configuration.
-fn rewrite(fixture: &Fixture, change: impl Fn(String) -> String) {
+pub(crate) fn rewrite(fixture: &Fixture, change: impl Fn(String) -> String) {
     let file = fixture.gateway.file();
     let text = change(std::fs::read_to_string(&file).unwrap());
     let new = fixture.gateway.beside("new.toml");

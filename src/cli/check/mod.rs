@@ -64,6 +64,12 @@ fn examine(path: &Path, offline: bool, findings: &mut Findings) -> std::io::Resu
         }
     };
     findings.good(format!("{} is valid", path.display()));
+    if config.service.shadow.is_some() {
+        findings.advise(
+            "shadow mode: what clients write is not written to the directory, though they are answered as if it were",
+            "once GET /shadow of the admin listener is as it should be, set provisioning.shadow = false",
+        );
+    }
     let resources = match Resources::load(&config.data) {
         Ok(resources) => resources,
         Err(error) => {
