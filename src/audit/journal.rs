@@ -88,8 +88,7 @@ pub struct Journalled {
 }
 
 impl Journalled {
-    /// Stands before this directory.
-    /// With what is left out, and whether it is kept how to undo a write.
+    /// Stands before this directory; what the mask covers is left out, and how to undo a write is kept where that is wanted.
     pub fn new(directory: Arc<dyn Directory>, journal: Arc<Journal>, mask: Mask, reversible: bool) -> Self {
         Self { directory, journal, mask, reversible }
     }
