@@ -243,7 +243,7 @@ async fn where_it_is_allowed_changes_go_on_without_it_and_their_lines_come_later
     std::fs::rename(&inner, folder.path().join("away")).unwrap();
     scim.post("/Users", user("ana")).await.expect(201);
     gateway.logged(|line| line["message"].as_str().is_some_and(|text| text.contains("audit.path"))).await;
-    assert!(gateway.measures("scimgate_audit_lines_waiting 1").await);
+    until("the line is counted", async || gateway.measures("scimgate_audit_lines_waiting 1").await).await;
 
     std::fs::rename(folder.path().join("away"), &inner).unwrap();
     until("the line is written", async || gateway.measures("scimgate_audit_lines_waiting 0").await).await;
