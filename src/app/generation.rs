@@ -57,6 +57,8 @@ impl Generation {
             // The audit and who looks on are told of what is done.
             service.shadowed(shadow, config)
         } else {
+            // Where nobody can look, nothing is kept to be looked at.
+            let activity = activity.filter(|_| config.auth.may_have_administrator());
             let service = audit.iter().fold(service, |service, audit| service.audited((*audit).clone()));
             activity.iter().fold(service, |service, activity| service.told_to((*activity).clone()))
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::scope::Scopes;
+use super::scope::{Scope, Scopes};
 use super::{CertificateConfig, HeaderForms, IssuerConfig, OAuthConfig};
 
 /// `[auth]`.
@@ -20,6 +20,16 @@ pub struct AuthConfig {
     pub certificates: Vec<CertificateConfig>,
     /// Other authorization servers whose tokens are accepted.
     pub issuers: Vec<IssuerConfig>,
+}
+
+impl AuthConfig {
+    /// Whether anybody could have the scope `admin`; of whom other servers' tokens are for is not known.
+    pub fn may_have_administrator(&self) -> bool {
+        let keys = self.api_keys.iter().map(|key| key.scopes);
+        let certificates = self.certificates.iter().map(|certificate| certificate.scopes);
+        let clients = self.oauth.iter().flat_map(|oauth| &oauth.clients).map(|client| client.scopes);
+        !self.issuers.is_empty() || keys.chain(certificates).chain(clients).any(|scopes| scopes.contains(Scope::Admin))
+    }
 }
 
 /// One `[[auth.api_keys]]`.
