@@ -194,9 +194,7 @@ impl LdapDirectory {
         let mut controls: Vec<RawControl> = Vec::new();
         let to_look_for = assertion.filter(|_| !self.has(Capabilities::ASSERTION));
         if let Some(filter) = assertion.filter(|_| to_look_for.is_none()) {
-            let mut control = Assertion::new(filter.to_string());
-            control.crit = true;
-            controls.push(control);
+            controls.push(self.asserted(dn, filter));
         }
         let before_by_control = self.has(Capabilities::PRE_READ);
         let to_look_at = if before_by_control { &[] } else { reads.before };
@@ -223,6 +221,23 @@ impl LdapDirectory {
         // Without a control nothing is in the answer.
         let read = if controls.is_empty() { Written::default() } else { convert::read(&done)? };
         Ok(Written { before: read.before.or(before), after: read.after })
+    }
+
+    /// The control by which the entry of this name must match (RFC 4528).
+    ///
+    /// slapd's overlays write to other entries with the controls of the operation that they follow: memberof to the members of a group.
+    /// Where the assertion does not hold there too, they leave such an entry as it was and say nothing; so it binds this entry alone
+    /// (`entryDN`, RFC 5020).
+    fn asserted(&self, dn: &Dn, filter: &Filter) -> RawControl {
+        let is_slapd = self.capabilities.borrow().as_deref().is_some_and(|known| known.vendor == Vendor::OpenLdap);
+        let mut control = if is_slapd {
+            let another = Filter::Not(Box::new(Filter::equal("entryDN", dn.to_string())));
+            Assertion::new(Filter::Or(vec![filter.clone(), another]).to_string())
+        } else {
+            Assertion::new(filter.to_string())
+        };
+        control.crit = true;
+        control
     }
 
     /// Where the directory cannot decide or read by itself, we look first. A change that another program makes in between is not
@@ -433,9 +448,7 @@ impl Directory for LdapDirectory {
         }
         let mut controls = vec![RawControl { ctype: NO_OP.to_owned(), crit: true, val: None }];
         if let Some(filter) = assertion.filter(|_| self.has(Capabilities::ASSERTION)) {
-            let mut control = Assertion::new(filter.to_string());
-            control.crit = true;
-            controls.push(control);
+            controls.push(self.asserted(record.dn(), filter));
         }
         let operation = match record {
             ChangeRecord::Add(_) => Operation::Add,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Entry, Fixture, group, sorted};
+use crate::support::{Client, Entry, Fixture, group, sorted, until};
 
 fn items(ids: &[&str]) -> Value {
     ids.iter().map(|id| json!({ "value": id })).collect()
@@ -15,6 +15,36 @@ async fn users<const N: usize>(scim: &Client, names: [&str; N]) -> [String; N] {
         *id = scim.new_user(name).await;
     }
     ids
+}
+
+#[tokio::test]
+async fn what_the_directory_tells_users_of_their_groups_follows_every_change() {
+    let Fixture { scim, directory, .. } = &Fixture::start().await;
+    let [ana, bob] = &users(scim, ["ana", "bob"]).await;
+    let staff = format!("/Groups/{}", scim.new_group("staff", &[ana]).await);
+    // Plug-ins of 389 may follow a little later.
+    let tells = async |who: &[&str], group: &str| {
+        let wanted: Vec<String> = who.iter().map(|name| directory.user_dn(name)).collect();
+        let filter = format!("(memberOf={})", directory.outward(&directory.group_dn(group)));
+        until("memberOf is as the group", async || {
+            let found = directory.search(&directory.site().people, &filter).await;
+            sorted(found.iter().map(|entry| directory.outward(&entry.dn).to_lowercase()).collect())
+                == sorted(wanted.iter().map(|dn| directory.outward(dn).to_lowercase()).collect())
+        })
+        .await;
+    };
+    tells(&["ana"], "staff").await;
+
+    scim.patch(&staff, json!([{ "op": "add", "path": "members", "value": [{ "value": bob }] }])).await.expect(204);
+    tells(&["ana", "bob"], "staff").await;
+    scim.patch(&staff, json!([{ "op": "remove", "path": format!("members[value eq \"{ana}\"]") }])).await.expect(204);
+    tells(&["bob"], "staff").await;
+    scim.patch(&staff, json!([{ "op": "replace", "path": "displayName", "value": "crew" }])).await.expect(204);
+    tells(&["bob"], "crew").await;
+    scim.put(&staff, group("crew", &[ana])).await.expect(200);
+    tells(&["ana"], "crew").await;
+    scim.delete(&staff).await.expect(204);
+    tells(&[], "crew").await;
 }
 
 #[tokio::test]

@@ -48,7 +48,8 @@ async fn the_writes_of_a_day_are_taken_back() {
     let all = format!("/Groups/{}", scim.new_group("all", &[&ids[0], &ids[1], &ids[2]]).await);
     let one = format!("/Groups/{}", scim.new_group("one", &[&ids[2]]).await);
     let [ana, bob, eve] = [0, 1, 2].map(|n: usize| format!("/Users/{}", ids[n]));
-    let before = directory.snapshot().await;
+    let (before, dumped) = (directory.snapshot().await, directory.dump());
+    assert!(dumped.as_ref().is_none_or(|entries| entries.len() > 5), "{dumped:?}");
     // Times in the audit are to the millisecond.
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let since = now();
@@ -74,6 +75,7 @@ async fn the_writes_of_a_day_are_taken_back() {
         scim.delete(&format!("/Users/{gil}")).await.expect(204);
     }
     let after = directory.snapshot().await;
+    assert!(dumped.is_none() || directory.dump() != dumped);
 
     let text = said(&undo(&fixture, &[], &["--since", &since, "--client", "ping"]), 0);
     assert!(text.contains("would be taken back") && text.contains("Nothing was changed"), "{text}");
@@ -82,6 +84,7 @@ async fn the_writes_of_a_day_are_taken_back() {
 
     let text = said(&undo(&fixture, &[], &["--since", &since, "--client", "ping", "--apply"]), 0);
     assert_eq!(directory.snapshot().await, before, "{text}");
+    assert_eq!(directory.dump(), dumped, "{text}");
     let told = lines(&fixture, "audit.jsonl.undo");
     let undone: Vec<&str> = told.iter().map(|line| line["undoes"]["request"].as_str().unwrap()).collect();
     let mut done: Vec<Value> = lines(&fixture, "audit.jsonl").into_iter().map(|line| line["request"].clone()).collect();

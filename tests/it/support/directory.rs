@@ -141,7 +141,7 @@ impl Directory {
         self.site.vendor
     }
 
-    pub(super) fn site(&self) -> &Site {
+    pub(crate) fn site(&self) -> &Site {
         &self.site
     }
 
@@ -348,6 +348,14 @@ impl Directory {
         }
         ldap.unbind().await.unwrap();
         found
+    }
+
+    /// What slapcat prints of all there is, without what tells of each write; of a slapd alone.
+    pub(crate) fn dump(&self) -> Option<Vec<Vec<String>>> {
+        match &self.keeper {
+            Keeper::Slapd(slapd) => Some(slapd.dump()),
+            Keeper::Server(_) => None,
+        }
     }
 
     /// Makes changes with the tool that OpenLDAP ships.

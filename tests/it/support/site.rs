@@ -13,7 +13,7 @@ pub(crate) struct Site {
     pub(super) account: String,
     pub(super) password: String,
     /// The branch of users.
-    pub(super) people: String,
+    pub(crate) people: String,
     /// The branch of groups.
     pub(super) groups: String,
     pub(super) domain: Domain,

@@ -241,6 +241,31 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
+/// What changes with every write, and the identifier of an entry that was put back.
+const MARKS: [&str; 7] =
+    ["entryUUID:", "entryCSN:", "contextCSN:", "createTimestamp:", "modifyTimestamp:", "creatorsName:", "modifiersName:"];
+
+impl Slapd {
+    /// The whole database as slapcat prints it, each entry's lines and the entries in order, without their marks.
+    pub(super) fn dump(&self) -> Vec<Vec<String>> {
+        let at = |name: &str| self.folder.path().join(name);
+        let printed =
+            Command::new(at("slapd")).arg("-Tcat").arg("-f").arg(at("slapd.conf")).args(["-o", "ldif-wrap=no"]).output();
+        let printed = printed.unwrap();
+        assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+        let text = String::from_utf8(printed.stdout).unwrap();
+        let lines = |entry: &str| {
+            let kept = entry.lines().filter(|line| !MARKS.iter().any(|mark| line.starts_with(mark)));
+            let mut lines: Vec<String> = kept.map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let mut entries: Vec<Vec<String>> = text.split("\n\n").map(lines).filter(|lines| !lines.is_empty()).collect();
+        entries.sort_unstable();
+        entries
+    }
+}
+
 fn load(folder: &Path, entries: &str) {
     std::fs::write(folder.join("entries.ldif"), entries).unwrap();
     let loaded = Command::new(folder.join("slapd"))
