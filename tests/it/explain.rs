@@ -66,8 +66,9 @@ async fn what_is_explained_is_what_is_written() {
         (Method::POST, "/Groups".to_owned(), group("some", &[&ids[0]])),
         (Method::PATCH, ana.clone(), patch_body(&json!([{ "op": "replace", "path": "title", "value": "Chief" }]))),
         (Method::PATCH, ana.clone(), patch_body(&json!([{ "op": "replace", "path": "active", "value": false }]))),
-        (Method::PUT, bob.clone(), robert),
         (Method::PATCH, all.clone(), patch_body(&member("remove"))),
+        // In no group: where slapd's overlay renames members by itself, we need not, which is not foreseen.
+        (Method::PUT, bob.clone(), robert),
         (Method::PATCH, all.clone(), patch_body(&member("add"))),
         (Method::PATCH, all.clone(), patch_body(&json!([{ "op": "replace", "path": "displayName", "value": "everybody" }]))),
         (Method::PUT, all.clone(), group("everybody", &[&ids[1]])),
