@@ -45,6 +45,19 @@ install_python_tools() {
   cp "$here/requirements.txt" "$cache/installed.txt"
 }
 
+# What package-lock.json names, in $cache beside the scripts that import it, anew whenever the versions change. No browser is fetched.
+install_packages_of_npm() {
+  mkdir -p "$cache"
+  if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
+    rm -rf "$cache/node_modules" "$cache/installed.json"
+    cp "$here/package.json" "$here/package-lock.json" "$cache"
+    npm ci --prefix "$cache" --ignore-scripts --no-audit --no-fund >"$cache/log" 2>&1 ||
+      stop "npm could not install the packages:" "$cache/log"
+    cp "$here/package-lock.json" "$cache/installed.json"
+  fi
+  cp "$here"/*.mjs "$cache"
+}
+
 # Settings of the caller's environment would go before the file's; and nothing here goes through a proxy.
 for variable in "${!SCIMGATE__@}"; do unset "$variable"; done
 export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1 PYTHONDONTWRITEBYTECODE=1

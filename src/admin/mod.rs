@@ -5,6 +5,7 @@ mod config;
 mod console;
 mod desk;
 mod rails;
+mod restricted;
 mod shadow;
 mod state;
 

@@ -14,19 +14,6 @@ cache=${CARGO_TARGET_DIR:-$root/target}/console
 # shellcheck source-path=SCRIPTDIR source=../ground.sh
 . "$root/tests/ground.sh"
 
-# What package-lock.json names, beside the script that imports it, anew whenever the versions change. No browser is fetched.
-install_packages_of_npm() {
-  mkdir -p "$cache"
-  if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
-    rm -rf "$cache/node_modules" "$cache/installed.json"
-    cp "$here/package.json" "$here/package-lock.json" "$cache"
-    npm ci --prefix "$cache" --ignore-scripts --no-audit --no-fund >"$cache/log" 2>&1 ||
-      stop "npm could not install the packages:" "$cache/log"
-    cp "$here/package-lock.json" "$cache/installed.json"
-  fi
-  cp "$here"/*.mjs "$cache"
-}
-
 # key NAME LINES…: a key of the configuration; the key itself goes to a file.
 key() {
   local name=$1

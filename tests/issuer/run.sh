@@ -9,19 +9,6 @@ cache=${CARGO_TARGET_DIR:-$root/target}/issuer
 # shellcheck source-path=SCRIPTDIR source=../ground.sh
 . "$root/tests/ground.sh"
 
-# The packages, beside the scripts that import them, anew whenever their versions change.
-install_packages_of_npm() {
-  mkdir -p "$cache"
-  if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
-    rm -rf "$cache/node_modules" "$cache/installed.json"
-    cp "$here/package.json" "$here/package-lock.json" "$cache"
-    npm ci --prefix "$cache" --ignore-scripts --no-audit --no-fund >"$cache/log" 2>&1 ||
-      stop "npm could not install the issuer:" "$cache/log"
-    cp "$here/package-lock.json" "$cache/installed.json"
-  fi
-  cp "$here"/*.mjs "$cache"
-}
-
 make_configuration() {
   port=$(free_port)
   admin_port=$(free_port)
