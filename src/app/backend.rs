@@ -83,7 +83,9 @@ impl Backend {
         let directory = Arc::new(LdapDirectory::start(made_of.directory.clone(), metrics).map_err(StartError)?);
         let sender = watch::Sender::new(None);
         let mapping = sender.subscribe();
-        let cache = Arc::new(MembershipCache::new(made_of.cache, metrics));
+        // What is kept beside the directory in shadow mode, its feed does not tell of.
+        let remembered = if made_of.shadow { CacheConfig { entries: Some(false), ..made_of.cache } } else { made_of.cache };
+        let cache = Arc::new(MembershipCache::new(remembered, metrics));
         let (users, groups) = (made_of.mapping.users.base.clone(), made_of.mapping.groups.base.clone());
         let same_servers = before.filter(|before| before.made_of.directory.urls == made_of.directory.urls);
         let kept = same_servers.and_then(|before| before.shadow.clone());

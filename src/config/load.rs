@@ -599,6 +599,7 @@ fn cache(mut section: Section<'_>) -> (CacheConfig, Option<Duration>) {
         ttl: section.duration("ttl", 300 * SECOND),
         blind_ttl: section.duration("blind_ttl", 2 * SECOND),
         feed: section.flag("feed", true),
+        entries: section.optional_flag("entries"),
     };
     let stale = section.duration("stale", Duration::ZERO);
     section.finish();

@@ -16,6 +16,11 @@ impl Entry {
         Self { dn, attributes: Vec::new() }
     }
 
+    /// An entry with these attributes, each named once.
+    pub fn of(dn: Dn, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Self {
+        Self { dn, attributes }
+    }
+
     /// Adds values to an attribute.
     pub fn push(&mut self, attribute: &str, values: impl IntoIterator<Item = Vec<u8>>) {
         self.push_values(attribute.to_owned(), values.into_iter().collect());

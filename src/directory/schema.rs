@@ -88,6 +88,8 @@ pub struct AttributeType {
     pub operational: bool,
     /// NO-USER-MODIFICATION: only the directory itself gives it values.
     pub read_only: bool,
+    /// Entries share its values, which are kept elsewhere (RFC 3671).
+    pub collective: bool,
 }
 
 impl AttributeType {
@@ -198,6 +200,7 @@ struct Definition {
     single_value: bool,
     operational: bool,
     read_only: bool,
+    collective: bool,
     aux: Vec<String>,
     must: Vec<String>,
     may: Vec<String>,
@@ -234,6 +237,7 @@ impl Subschema {
                 single_value: start.single_value,
                 operational: start.operational,
                 read_only: start.read_only,
+                collective: start.collective,
             };
             for name in &start.names {
                 attributes.insert(name.clone(), found.clone());
@@ -375,6 +379,7 @@ fn definition(text: &str) -> Definition {
             "SYNTAX" => found.syntax = words.next().map(|syntax| syntax.split('{').next().unwrap_or_default().to_owned()),
             "SINGLE-VALUE" => found.single_value = true,
             "NO-USER-MODIFICATION" => found.read_only = true,
+            "COLLECTIVE" => found.collective = true,
             "USAGE" => found.operational = words.next().is_some_and(|usage| !usage.eq_ignore_ascii_case("userApplications")),
             "DESC" | "ORDERING" => {
                 words.next();

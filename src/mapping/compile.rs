@@ -160,6 +160,8 @@ impl Mapping {
                     member_of: member_of && !by_login,
                     swaps: !capabilities.has_control(Capabilities::ASSERTION),
                     usual_attributes: OnceLock::new(),
+                    usual_but_members: OnceLock::new(),
+                    told_by_marks: OnceLock::new(),
                     usual_view: OnceLock::new(),
                     whole_view: OnceLock::new(),
                     rules,

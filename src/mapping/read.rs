@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::ResourceMapping;
 use super::names::{Groups, Name, Names};
+use super::roles::ROLE_ATTRIBUTE;
 use super::rule::Rule;
 use super::view::location;
 use crate::directory::{Dn, Entry};
@@ -70,9 +71,37 @@ impl ResourceMapping {
     }
 
     /// The same for a group whose members are known.
-    pub fn attributes_without_members(&self, projection: &Projection) -> Vec<String> {
+    pub fn attributes_without_members(&self, projection: &Projection) -> Arc<[String]> {
         let member = self.member_attribute();
-        self.attributes(projection).iter().filter(|attribute| member != Some(attribute.as_str())).cloned().collect()
+        let but_members =
+            || self.attributes(projection).iter().filter(|attribute| member != Some(attribute.as_str())).cloned().collect();
+        match projection {
+            Projection::Default => self.usual_but_members.get_or_init(but_members).clone(),
+            Projection::Only(_) | Projection::Except(_) => but_members(),
+        }
+    }
+
+    /// Whether all that is read of an entry, but for a group's members, is stored in it and changes with its change mark alone. What
+    /// the directory keeps or makes up for itself need not: memberships, roles, the time of the last sign-in.
+    pub fn is_told_by_marks(&self) -> bool {
+        *self.told_by_marks.get_or_init(|| {
+            let given = |name: &str| self.profile.given.iter().any(|given| given.eq_ignore_ascii_case(name));
+            // An account is locked for good by a modification like any other.
+            let is_lock = |name: &str| self.active.attribute().is_some_and(|lock| lock.eq_ignore_ascii_case(name));
+            let is_stored = |rule: &Rule| {
+                let Rule { attribute, definition, .. } = rule;
+                !(attribute == ROLE_ATTRIBUTE || given(attribute) || definition.collective)
+                    && (!definition.operational || is_lock(attribute))
+            };
+            self.has_exact_marks() && self.rules.iter().all(is_stored)
+        })
+    }
+
+    /// Whether an entry refers to others, a group's members left out. A directory may rename such a reference by itself.
+    pub fn refers(&self, entry: &Entry) -> bool {
+        let member = self.member_attribute();
+        let others = self.rules.iter().filter(|rule| rule.codec.refers() && member != Some(rule.attribute.as_str()));
+        others.map(|rule| entry.values(&rule.attribute)).any(|values| !values.is_empty())
     }
 
     /// Every attribute that anything is read from.

@@ -54,6 +54,10 @@ pub struct ResourceMapping {
     pub(super) swaps: bool,
     /// What is asked of the directory for an answer in which the client asked for nothing in particular.
     pub(super) usual_attributes: OnceLock<Arc<[String]>>,
+    /// The same less the members.
+    pub(super) usual_but_members: OnceLock<Arc<[String]>>,
+    /// Whether all that entries hold changes with their change marks alone.
+    pub(super) told_by_marks: OnceLock<bool>,
     /// How entries are shown to such a client.
     pub(super) usual_view: OnceLock<Arc<View>>,
     /// Everything that can be told of them.

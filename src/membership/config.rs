@@ -13,4 +13,6 @@ pub struct CacheConfig {
     pub blind_ttl: Duration,
     /// Whether the directory is asked to tell.
     pub feed: bool,
+    /// Whether whole entries are remembered; left to what the directory promises of its change marks if it is not said.
+    pub entries: Option<bool>,
 }

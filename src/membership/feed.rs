@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::freshness::Row;
 use super::noting::Write;
 use super::{MembershipCache, Seen, order};
 use crate::directory::{Branch, Directory, Dn, FeedEvent};
@@ -77,7 +78,7 @@ impl MembershipCache {
         if known.zip(mark).is_some_and(|(known, mark)| order(known, mark) != Ordering::Less) {
             return;
         }
-        let (since, mark) = (self.reading(), mark.map(Into::into));
+        let mark: Option<Box<str>> = mark.map(Into::into);
         self.told.insert(id, mark.clone());
         let key = dn.key();
         if let Some(seen) = seen {
@@ -86,7 +87,9 @@ impl MembershipCache {
             {
                 self.names.invalidate(&old);
             }
-            self.homes.insert(id, Arc::new(Seen { dn: dn.to_string().into(), owned: seen.owned, mark, since }));
+            // Told late, it may be older than a write of ours that has ended since: so it is no newer than what was read last.
+            let (owned, since) = (seen.owned, seen.since);
+            self.homes.insert(id, Arc::new(Seen { dn: dn.to_string().into(), row: Row::of(&key), owned, mark, since }));
         }
         self.names.invalidate(&key);
         self.changed_in(branch);
@@ -114,22 +117,15 @@ impl MembershipCache {
         self.homes.invalidate_all();
         self.members.invalidate_all();
         self.groups.invalidate_all();
-        self.freshness.users_changed();
-        self.freshness.groups_changed();
+        self.entries.invalidate_all();
+        self.found.invalidate_all();
+        self.freshness.all_changed();
     }
 
     /// An entry was written by us, or may have been.
     pub(super) fn written(&self, write: &Write) {
-        // A version of it that is remembered is no longer the present one; where it is, is believed still.
-        if let Some(called) = self.names.get(&write.key)
-            && let Some(seen) = self.homes.get(&called.id)
-        {
-            if seen.mark.is_some() {
-                self.homes.insert(called.id, Arc::new(Seen { mark: None, ..(*seen).clone() }));
-            }
-        } else if !write.is_new {
-            self.freshness.versions_changed();
-        }
+        self.freshness.written(write.row);
+        self.names.invalidate(&write.key);
         if write.is_user {
             self.freshness.users_changed();
         }

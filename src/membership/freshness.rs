@@ -1,15 +1,26 @@
 //! What decides whether something remembered still holds: our own writes count at once, those of others as the change feed tells
 //! them. Without a feed, time decides.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::directory::DnKey;
+
+/// Our own writes are told apart by the entry's name, in so many rows: two names that share one cost no more than a look.
+const ROWS: usize = 4096;
 
 /// How many times each part of the directory was changed, as far as we know.
 #[derive(Debug)]
 pub(super) struct Freshness {
     users: AtomicU64,
     groups: AtomicU64,
-    versions: AtomicU64,
+    /// How many times everything had to be forgotten.
+    epochs: AtomicU64,
+    /// How many times a write of ours began or ended.
+    writes: AtomicU64,
+    /// The number of the last one, by the entry it was to.
+    rows: Box<[AtomicU64]>,
     following: AtomicBool,
     blind_ttl: Duration,
 }
@@ -19,20 +30,35 @@ pub(super) struct Freshness {
 pub struct Reading {
     users: u64,
     groups: u64,
-    versions: u64,
+    epoch: u64,
+    writes: u64,
     at: Instant,
+}
+
+/// Where writes to an entry are counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row(u16);
+
+impl Row {
+    pub(super) fn of(key: &DnKey) -> Self {
+        let mut hasher = std::hash::DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self(u16::try_from(hasher.finish() % ROWS as u64).unwrap_or_default())
+    }
 }
 
 impl Freshness {
     pub(super) fn new(blind_ttl: Duration) -> Self {
-        let [users, groups, versions] = [const { AtomicU64::new(0) }; 3];
-        Self { users, groups, versions, following: AtomicBool::new(false), blind_ttl }
+        let [users, groups, epochs, writes] = [const { AtomicU64::new(0) }; 4];
+        let rows = std::iter::repeat_with(AtomicU64::default).take(ROWS).collect();
+        Self { users, groups, epochs, writes, rows, following: AtomicBool::new(false), blind_ttl }
     }
 
     /// To be taken before the directory is asked.
     pub(super) fn reading(&self) -> Reading {
         let now = |count: &AtomicU64| count.load(Ordering::Acquire);
-        Reading { users: now(&self.users), groups: now(&self.groups), versions: now(&self.versions), at: Instant::now() }
+        let (users, groups, epoch, writes) = (now(&self.users), now(&self.groups), now(&self.epochs), now(&self.writes));
+        Reading { users, groups, epoch, writes, at: Instant::now() }
     }
 
     /// What a user is called was changed, or may have been.
@@ -45,14 +71,26 @@ impl Freshness {
         self.groups.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// An entry was changed, and it is not known which.
-    pub(super) fn versions_changed(&self) {
-        self.versions.fetch_add(1, Ordering::AcqRel);
+    /// Anything may have been changed.
+    pub(super) fn all_changed(&self) {
+        self.users_changed();
+        self.groups_changed();
+        self.epochs.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether the version of an entry that was read then was not put an end to since, unless by name.
-    pub(super) fn versions_hold(&self, then: Reading) -> bool {
-        self.is_following() && then.versions == self.versions.load(Ordering::Acquire)
+    /// A write of ours to an entry begins or ends. What is read between the two may be either: so both count.
+    pub(super) fn written(&self, row: Row) {
+        let number = self.writes.fetch_add(1, Ordering::AcqRel) + 1;
+        if let Some(last) = self.rows.get(usize::from(row.0)) {
+            last.fetch_max(number, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether an entry that was read then is as it was, as far as we have not written to it and the feed has not told of it.
+    pub(super) fn entry_holds(&self, row: Row, then: Reading) -> bool {
+        self.is_following()
+            && then.epoch == self.epochs.load(Ordering::Acquire)
+            && self.rows.get(usize::from(row.0)).is_some_and(|last| last.load(Ordering::Acquire) <= then.writes)
     }
 
     /// Whether what was read then about users is what would be read now.
@@ -76,5 +114,39 @@ impl Freshness {
 
     pub(super) fn follow(&self, following: bool) {
         self.following.store(following, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Dn;
+
+    fn row(name: &str) -> Row {
+        Row::of(&name.parse::<Dn>().unwrap().key())
+    }
+
+    #[test]
+    fn a_write_ends_what_was_read_of_its_entry_before_it_ended_and_of_no_other() {
+        let freshness = Freshness::new(Duration::ZERO);
+        freshness.follow(true);
+        let (ann, bob) = (row("uid=ann,dc=x"), row("uid=bob,dc=x"));
+        let before = freshness.reading();
+        freshness.written(ann);
+        let during = freshness.reading();
+        assert!(freshness.entry_holds(ann, during), "it may be as it was before the write for as long as that is under way");
+        freshness.written(ann);
+        let after = freshness.reading();
+        assert!(!freshness.entry_holds(ann, before) && !freshness.entry_holds(ann, during) && freshness.entry_holds(ann, after));
+        assert!([before, during, after].iter().all(|then| freshness.entry_holds(bob, *then)));
+        freshness.all_changed();
+        assert!(!freshness.entry_holds(ann, after) && !freshness.entry_holds(bob, after));
+    }
+
+    #[test]
+    fn without_a_feed_no_entry_is_believed() {
+        let freshness = Freshness::new(Duration::from_mins(1));
+        let then = freshness.reading();
+        assert!(freshness.users_hold(then) && !freshness.entry_holds(row("uid=ann,dc=x"), then));
     }
 }

@@ -9,6 +9,7 @@ mod config;
 mod feed;
 mod freshness;
 mod noting;
+mod packed;
 mod roles;
 
 use std::cmp::Ordering;
@@ -25,7 +26,8 @@ pub use freshness::Reading;
 pub use noting::Noting;
 pub use roles::RoleGroups;
 
-use self::freshness::Freshness;
+use self::freshness::{Freshness, Row};
+use self::packed::Packed;
 use crate::directory::{Directory, DirectoryError, Dn, DnKey, Entry, Filter, SearchRequest};
 use crate::mapping::{Groups, Mapping, Name, Names, ResourceMapping, Targets};
 use crate::scim::Kind;
@@ -60,18 +62,37 @@ impl Home {
 #[derive(Debug, Clone)]
 struct Seen {
     dn: Box<str>,
+    row: Row,
     owned: bool,
     /// Its change mark, unless it was changed since.
     mark: Option<Box<str>>,
     since: Reading,
 }
 
-/// What an entry is called, and since when that is known.
+/// What is behind the name of an entry, and since when that is known.
 #[derive(Debug, Clone)]
-struct Called {
-    name: Name,
-    id: Uuid,
-    since: Reading,
+enum Called {
+    Resource { name: Name, id: Uuid, since: Reading },
+    /// Nothing that is visible through SCIM.
+    Nobody { since: Reading },
+}
+
+impl Called {
+    fn name(&self) -> Option<&Name> {
+        match self {
+            Self::Resource { name, .. } => Some(name),
+            Self::Nobody { .. } => None,
+        }
+    }
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// Among which resources.
+    pub kind: Kind,
+    /// Those that match this.
+    pub filter: String,
 }
 
 /// The members of a group in one of its versions.
@@ -95,6 +116,12 @@ pub struct MembershipCache {
     groups: Cache<DnKey, (Reading, Arc<Groups>)>,
     /// The members of the group of this id.
     members: Cache<Uuid, Arc<Members>>,
+    /// What the entry of this id held in one of its versions.
+    entries: Cache<Uuid, Arc<Packed>>,
+    /// What a search for a few found.
+    found: Cache<Question, (Reading, Arc<[Uuid]>)>,
+    /// Whether whole entries are remembered, if that is said.
+    remembers: Option<bool>,
     /// The change mark by which the feed last told of an entry.
     told: Cache<Uuid, Option<Box<str>>>,
     freshness: Freshness,
@@ -105,34 +132,47 @@ pub struct MembershipCache {
 impl MembershipCache {
     /// An empty one.
     pub fn new(config: CacheConfig, metrics: &Metrics) -> Self {
-        let CacheConfig { capacity, ttl, blind_ttl, feed } = config;
+        let CacheConfig { capacity, ttl, blind_ttl, feed, entries: remembers } = config;
         // What is called how is of use only while it is known where it is, so both have as much room.
         let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
             names: Cache::builder()
-                .max_capacity(share(35))
-                .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, [&called.name].into_iter()))
+                .max_capacity(share(25))
+                .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, called.name().into_iter()))
                 .time_to_live(ttl)
                 .build(),
             homes: Cache::builder()
-                .max_capacity(share(35))
+                .max_capacity(share(25))
                 .weigher(|_, seen: &Arc<Seen>| {
                     weight(seen.dn.len() + seen.mark.as_ref().map_or(0, |mark| mark.len()) + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
             groups: Cache::builder()
-                .max_capacity(share(15))
+                .max_capacity(share(10))
                 .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
                     weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
                 })
                 .time_to_live(ttl)
                 .build(),
             members: Cache::builder()
-                .max_capacity(share(15))
+                .max_capacity(share(10))
                 .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
                 .time_to_live(ttl)
                 .build(),
+            entries: Cache::builder()
+                .max_capacity(share(28))
+                .weigher(|_, packed: &Arc<Packed>| weight(packed.size() + 64, std::iter::empty()))
+                .time_to_live(ttl)
+                .build(),
+            found: Cache::builder()
+                .max_capacity(share(2))
+                .weigher(|question: &Question, (_, ids): &(Reading, Arc<[Uuid]>)| {
+                    weight(question.filter.len() + ids.len() * size_of::<Uuid>() + 128, std::iter::empty())
+                })
+                .time_to_live(ttl)
+                .build(),
+            remembers,
             told: Cache::builder().max_capacity(capacity).time_to_live(UNDER_WAY).build(),
             freshness: Freshness::new(blind_ttl),
             state: watch::Sender::new(if feed { FeedState::Lost } else { FeedState::Off }),
@@ -160,7 +200,7 @@ impl MembershipCache {
         if let Some(id) = self.note_home(mapping, entry, since)
             && let Some(name) = mapping.name(entry)
         {
-            self.names.insert(entry.dn.key(), Called { name, id, since });
+            self.names.insert(entry.dn.key(), Called::Resource { name, id, since });
         }
     }
 
@@ -177,13 +217,14 @@ impl MembershipCache {
         {
             match order(known, mark) {
                 Ordering::Greater => return None,
-                Ordering::Equal if self.freshness.versions_hold(seen.since) => return None,
+                Ordering::Equal if self.freshness.entry_holds(seen.row, seen.since) => return None,
                 Ordering::Equal | Ordering::Less => {}
             }
         }
         let owned = mapping.adoption(entry).is_empty();
         let mark = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
-        self.homes.insert(id, Arc::new(Seen { dn: entry.dn.to_string().into(), owned, mark, since }));
+        let row = Row::of(&entry.dn.key());
+        self.homes.insert(id, Arc::new(Seen { dn: entry.dn.to_string().into(), row, owned, mark, since }));
         Some(id)
     }
 
@@ -209,9 +250,67 @@ impl MembershipCache {
     /// The version of a resource, where it is certain without a look.
     pub fn version(&self, id: &str) -> Option<String> {
         let seen = self.homes.get(&Uuid::try_parse(id).ok()?)?;
-        let mark = seen.mark.as_ref().filter(|_| self.freshness.versions_hold(seen.since));
+        let mark = self.certain_mark(&seen);
         self.metrics.looked_up(Remembered::Versions, mark.is_some());
-        mark.map(|mark| ResourceMapping::version_of(mark))
+        mark.map(ResourceMapping::version_of)
+    }
+
+    /// The change mark that an entry certainly has now.
+    fn certain_mark<'a>(&self, seen: &'a Seen) -> Option<&'a str> {
+        seen.mark.as_deref().filter(|_| self.freshness.entry_holds(seen.row, seen.since))
+    }
+
+    /// Whether entries of this resource type are remembered: every change of what they hold must change their mark, or nothing would
+    /// tell of it.
+    fn remembers(&self, mapping: &ResourceMapping) -> bool {
+        mapping.is_told_by_marks() && self.remembers.unwrap_or(mapping.profile.marks_tell_all)
+    }
+
+    /// An entry as the directory would give it now, if that is certain without a look and these attributes are remembered.
+    pub fn entry(&self, mapping: &ResourceMapping, id: Uuid, attributes: &Arc<[String]>) -> Option<Entry> {
+        if !self.remembers(mapping) {
+            return None;
+        }
+        let found = self.homes.get(&id).zip(self.entries.get(&id)).and_then(|(seen, packed)| {
+            let serves = packed.serves(self.certain_mark(&seen)?, attributes)
+                && packed.refers_since.is_none_or(|since| self.freshness.users_hold(since) && self.freshness.groups_hold(since));
+            if serves { seen.dn.parse().ok().map(|dn| packed.unpack(dn)) } else { None }
+        });
+        self.metrics.looked_up(Remembered::Entries, found.is_some());
+        found
+    }
+
+    /// Notes what an entry holds, which was noted before and of which these attributes were asked for.
+    pub fn note_entry(&self, mapping: &ResourceMapping, entry: &Entry, asked: &Arc<[String]>, since: Reading) {
+        let marked = mapping.id(entry).zip(entry.text(mapping.profile.change_mark)).filter(|_| self.remembers(mapping));
+        let Some((id, mark)) = marked else { return };
+        let refers_since = mapping.refers(entry).then_some(since);
+        let is_present = self.homes.get(&id).is_some_and(|seen| seen.mark.as_deref() == Some(mark));
+        let is_known =
+            || refers_since.is_none() && self.entries.get(&id).is_some_and(|known| known.serves(mark, asked));
+        if is_present
+            && !is_known()
+            && let Some(packed) = Packed::new(entry, asked, mark, refers_since)
+        {
+            self.entries.insert(id, Arc::new(packed));
+        }
+    }
+
+    /// The few resources that a search found, if no user or group was changed since.
+    pub fn found(&self, question: &Question) -> Option<Arc<[Uuid]>> {
+        let found = self.found.get(question).filter(|(since, _)| {
+            self.is_following() && self.freshness.users_hold(*since) && self.freshness.groups_hold(*since)
+        });
+        self.metrics.looked_up(Remembered::Found, found.is_some());
+        found.map(|(_, ids)| ids)
+    }
+
+    /// Notes the few resources that a search found. That there are none is never remembered: it is what a client asks before it
+    /// creates one.
+    pub fn note_found(&self, question: Question, ids: Arc<[Uuid]>, since: Reading) {
+        if !ids.is_empty() {
+            self.found.insert(question, (since, ids));
+        }
     }
 
     /// Forgets a resource that was removed, renamed or not found where it was believed to be.
@@ -223,7 +322,10 @@ impl MembershipCache {
 
     /// A name whose entry is no longer known to be where it was is none that the feed would put an end to.
     fn holds(&self, called: &Called) -> bool {
-        self.freshness.holds(called.since) && self.homes.contains_key(&called.id)
+        match called {
+            Called::Resource { id, since, .. } => self.freshness.holds(*since) && self.homes.contains_key(id),
+            Called::Nobody { since } => self.freshness.users_hold(*since) && self.freshness.groups_hold(*since),
+        }
     }
 
     fn forget_id(&self, id: Uuid) {
@@ -233,6 +335,7 @@ impl MembershipCache {
             self.names.invalidate(&dn.key());
         }
         self.members.invalidate(&id);
+        self.entries.invalidate(&id);
     }
 
     /// The groups that the entry of this name is in, if they are known.
@@ -270,16 +373,20 @@ impl MembershipCache {
         let since = self.reading();
         let mut known = Names::with_capacity(entries.len());
         let mut unknown: Vec<(DnKey, &Dn)> = Vec::new();
+        let mut remembered = 0;
         for dn in entries {
             let key = dn.key();
             match self.names.get(&key).filter(|called| self.holds(called)) {
                 Some(called) => {
-                    known.insert(key, called.name);
+                    remembered += 1;
+                    if let Called::Resource { name, .. } = called {
+                        known.insert(key, name);
+                    }
                 }
                 None => unknown.push((key, dn)),
             }
         }
-        self.metrics.looked_up_many(Remembered::Names, known.len(), unknown.len());
+        self.metrics.looked_up_many(Remembered::Names, remembered, unknown.len());
         for side in [&mapping.users, &mapping.groups] {
             unknown.retain(|(key, _)| !known.contains_key(key));
             let here: Vec<Filter> =
@@ -290,11 +397,14 @@ impl MembershipCache {
                 let overtaken = self.is_overtaken(side, id, entry.text(side.profile.change_mark));
                 for key in side.called(&entry.dn) {
                     if !overtaken {
-                        self.names.insert(key.clone(), Called { name: name.clone(), id, since });
+                        self.names.insert(key.clone(), Called::Resource { name: name.clone(), id, since });
                     }
                     known.insert(key, name.clone());
                 }
             }
+        }
+        for (key, _) in unknown.into_iter().filter(|(key, _)| !known.contains_key(key)) {
+            self.names.insert(key, Called::Nobody { since });
         }
         Ok(known)
     }

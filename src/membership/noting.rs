@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::MembershipCache;
+use super::freshness::Row;
 use crate::directory::profile::Profile;
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
@@ -27,9 +28,10 @@ impl Noting {
         Self { directory, cache, users, groups }
     }
 
-    fn write(&self, dn: &Dn, is_new: bool) -> UnderWay<'_> {
+    fn write(&self, dn: &Dn) -> UnderWay<'_> {
         let (is_user, is_group) = (dn.is_under(&self.users), dn.is_under(&self.groups));
-        let write = Write { key: dn.key(), is_user, is_group, is_new };
+        let key = dn.key();
+        let write = Write { row: Row::of(&key), key, is_user, is_group };
         self.cache.written(&write);
         UnderWay { cache: &self.cache, write }
     }
@@ -37,11 +39,10 @@ impl Noting {
 
 /// What a write may make untrue.
 pub(super) struct Write {
+    pub(super) row: Row,
     pub(super) key: DnKey,
     pub(super) is_user: bool,
     pub(super) is_group: bool,
-    /// There was no such entry before.
-    pub(super) is_new: bool,
 }
 
 /// A write under way. What is read while it is may be older than it: so it counts when it begins and when it ends, or is given up.
@@ -71,7 +72,7 @@ impl Directory for Noting {
     }
 
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {
-        let _write = self.write(&entry.dn, true);
+        let _write = self.write(&entry.dn);
         self.directory.add(entry, reads).await
     }
 
@@ -82,13 +83,13 @@ impl Directory for Noting {
         assertion: Option<&Filter>,
         reads: Reads<'_>,
     ) -> Result<Written, DirectoryError> {
-        let _write = self.write(dn, false);
+        let _write = self.write(dn);
         self.directory.modify(dn, changes, assertion, reads).await
     }
 
     async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let renamed = dn.renamed(rdn.clone());
-        let _writes = (self.write(dn, false), self.write(&renamed, true));
+        let _writes = (self.write(dn), self.write(&renamed));
         self.directory.rename(dn, rdn, assertion, reads).await
     }
 
@@ -100,7 +101,7 @@ impl Directory for Noting {
         reads: Reads<'_>,
     ) -> Result<Written, DirectoryError> {
         let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
-        let _writes = (self.write(dn, false), self.write(&moved, true));
+        let _writes = (self.write(dn), self.write(&moved));
         self.directory.relocate(dn, parent, assertion, reads).await
     }
 
@@ -109,12 +110,12 @@ impl Directory for Noting {
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
-        let _write = self.write(dn, false);
+        let _write = self.write(dn);
         self.directory.set_password(dn, password).await
     }
 
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
-        let _write = self.write(dn, false);
+        let _write = self.write(dn);
         self.directory.delete(dn, assertion, reads).await
     }
 

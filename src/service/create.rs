@@ -24,6 +24,7 @@ impl Service {
         Self::check_groups(&mapping, kind)?;
         let side = mapping.of(kind);
         side.check_user_name(&resource)?;
+        let since = self.cache.reading();
         if kind == Kind::User {
             mapping.check_roles(&resource)?;
         }
@@ -46,7 +47,7 @@ impl Service {
                 self.bury_again(side, &id).await;
                 return Err(error);
             }
-            return self.serve(cx, &mapping, side, (&restored, self.cache.reading()), projection).await;
+            return self.serve(cx, &mapping, side, (&restored, since), projection).await;
         }
         if let Some(other) = side.unique_filter(&resource) {
             self.check_unique(side, other).await?;
@@ -77,9 +78,9 @@ impl Service {
                 self.take_back(side, &added).await;
                 return Err(error);
             }
-            return self.serve(cx, &mapping, side, (&added, self.cache.reading()), projection).await;
+            return self.serve(cx, &mapping, side, (&added, since), projection).await;
         }
-        self.serve_new(cx, &mapping, side, &added, projection).await
+        self.serve_new(cx, &mapping, side, (&added, since), projection).await
     }
 
     /// Where the entry's name is not what must be unique, nothing but a look tells whether it is taken.

@@ -1,8 +1,13 @@
 //! GET /Users/{id}, GET /Groups/{id}.
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
 use super::{Context, Served, Service, error};
-use crate::directory::Source;
+use crate::directory::{Entry, Source};
 use crate::mapping::{Linked, Mapping, ResourceMapping};
+use crate::membership::Members;
 use crate::scim::precondition::IfNoneMatch;
 use crate::scim::{Kind, Projection, ScimError};
 
@@ -51,12 +56,20 @@ impl Service {
         id: &str,
         projection: &Projection,
     ) -> Result<Served, ScimError> {
-        let known = side.members_path().filter(|path| projection.wants(path)).and_then(|_| self.cache.members(id));
-        if let Some(known) = known {
-            let since = self.cache.reading();
-            let entry = self.find_from(Source::Replica, side, id, side.attributes_without_members(projection)).await?;
+        if let Some(Remembered { entry, members }) = Uuid::try_parse(id).ok().and_then(|id| self.remembered(side, id, projection)) {
+            if let Some(members) = &members {
+                return self.answer(cx, mapping, side, (&entry, Linked::Members(&members.names)), projection).await;
+            }
+            let names = self.names(mapping, &side.references(&entry)).await?;
+            return self.answer(cx, mapping, side, (&entry, Linked::Names(&names)), projection).await;
+        }
+        let since = self.cache.reading();
+        if let Some(known) = shown_members(side, projection).and_then(|()| self.cache.members(id)) {
+            let attributes = side.attributes_without_members(projection);
+            let entry = self.find_from(Source::Replica, side, id, attributes.clone()).await?;
             if side.version(&entry).as_ref() == Some(&known.version) && self.cache.members_hold(&known) {
                 self.cache.note(side, &entry, since);
+                self.cache.note_entry(side, &entry, &attributes, since);
                 return self.answer(cx, mapping, side, (&entry, Linked::Members(&known.names)), projection).await;
             }
         }
@@ -64,4 +77,27 @@ impl Service {
         let entry = self.find_from(Source::Replica, side, id, side.attributes(projection)).await?;
         self.serve(cx, mapping, side, (&entry, since), projection).await
     }
+
+    /// What a search for the entry of a resource would bring now, where that is certain without one.
+    pub(super) fn remembered(&self, side: &ResourceMapping, id: Uuid, projection: &Projection) -> Option<Remembered> {
+        if shown_members(side, projection).is_none() {
+            return self.cache.entry(side, id, &side.attributes(projection)).map(|entry| Remembered { entry, members: None });
+        }
+        let entry = self.cache.entry(side, id, &side.attributes_without_members(projection))?;
+        let members = self.cache.members(&id.to_string()).filter(|members| side.version(&entry).as_ref() == Some(&members.version));
+        members.map(|members| Remembered { entry, members: Some(members) })
+    }
+}
+
+/// An entry that is remembered.
+pub(super) struct Remembered {
+    /// As it is; of a group whose members are to be shown, without them.
+    pub(super) entry: Entry,
+    /// Those members.
+    pub(super) members: Option<Arc<Members>>,
+}
+
+/// Whether the members of groups are to be shown.
+fn shown_members(side: &ResourceMapping, projection: &Projection) -> Option<()> {
+    side.members_path().filter(|path| projection.wants(path)).map(|_| ())
 }

@@ -33,7 +33,7 @@ impl Service {
     }
 
     /// The groups of each of many entries.
-    pub(super) async fn groups_of_all(&self, mapping: &Mapping, entries: &[Entry]) -> Result<Vec<Arc<Groups>>, ScimError> {
+    pub(super) async fn groups_of_all(&self, mapping: &Mapping, entries: Vec<&Entry>) -> Result<Vec<Arc<Groups>>, ScimError> {
         let keys: Vec<DnKey> = entries.iter().map(|entry| entry.dn.key()).collect();
         let known: Vec<Option<Arc<Groups>>> = keys.iter().map(|key| self.cache.groups(key)).collect();
         let unknown = entries.iter().zip(&keys).zip(&known).filter(|(_, known)| known.is_none());

@@ -7,10 +7,12 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::get::Remembered;
 use super::order::Order;
 use super::{Context, Service, error, shown};
 use crate::directory::{Dn, Entry, Filter as Search, SearchRequest};
 use crate::mapping::{Linked, Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
+use crate::membership::{Members, Question, Reading};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
 use crate::scim::{
     Filter, Json, Kind, ListQuery, Projection, Resource, Resources, ScimError, ScimType, Tolerance, list_response,
@@ -74,8 +76,8 @@ impl Service {
         let asked = self.asked(&mapping, kind, query).await?;
         let order = self.order(cx, &asked).await?;
         let page = Page::cut(&order, &position, query.count);
-        let entries = self.entries(&asked, order.get(page.range).unwrap_or_default()).await?;
-        let resources = self.resources(cx, &asked, &entries).await?;
+        let looked = self.entries(&asked, order.get(page.range).unwrap_or_default()).await?;
+        let resources = self.resources(cx, &asked, &looked).await?;
         let seal = |position: Option<Position>| position.and_then(|position| self.seal.seal(position, digest, &cx.client));
         let (next, previous) = (seal(page.next), seal(page.previous));
         Ok(list_response_with_cursors(order.len(), &resources, next.as_deref(), previous.as_deref()))
@@ -125,14 +127,19 @@ impl Service {
             let start = query.start_index.saturating_sub(1).min(total);
             start..start.saturating_add(query.count).min(total)
         };
-        let (total, entries) = if let Some(found) = self.few(cx, &asked).await? {
-            let total = found.len();
-            (total, found.into_iter().skip(page(total).start).take(page(total).len()).collect())
-        } else {
-            let order = self.order(cx, &asked).await?;
-            (order.len(), self.entries(&asked, order.get(page(order.len())).unwrap_or_default()).await?)
+        let since = self.cache.reading();
+        let (total, looked) = match self.few(cx, &asked, since).await? {
+            Some(mut found) => {
+                let total = found.len();
+                found.truncate(page(total).end);
+                (total, found.split_off(page(total).start))
+            }
+            None => {
+                let order = self.order(cx, &asked).await?;
+                (order.len(), self.entries(&asked, order.get(page(order.len())).unwrap_or_default()).await?)
+            }
         };
-        let resources = self.resources(cx, &asked, &entries).await?;
+        let resources = self.resources(cx, &asked, &looked).await?;
         Ok((total, resources))
     }
 
@@ -176,10 +183,16 @@ impl Service {
 
     /// All that match, where an index leads to a few of them: what a client asks before it creates must be answered as it is now,
     /// whoever else writes to the directory. `None` where there are more.
-    async fn few(&self, cx: &Context, asked: &Asked<'_>) -> Result<Option<Vec<Entry>>, ScimError> {
+    async fn few(&self, cx: &Context, asked: &Asked<'_>, since: Reading) -> Result<Option<Vec<Looked>>, ScimError> {
         let Asked { side, query, search, exact, .. } = asked;
         if query.sort_by.is_some() || !asked.selective {
             return Ok(None);
+        }
+        let question = exact.then(|| Question { kind: side.ty.kind, filter: search.to_string() });
+        if let Some(ids) = question.as_ref().and_then(|question| self.cache.found(question))
+            && let Some(looked) = ids.iter().map(|id| self.looked(side, *id, &query.projection)).collect()
+        {
+            return Ok(Some(looked));
         }
         let attributes =
             if *exact { side.attributes(&query.projection) } else { side.attributes_for(query, &query.projection).into() };
@@ -189,11 +202,20 @@ impl Service {
         if found.truncated {
             return Ok(None);
         }
-        if *exact {
-            return Ok(Some(found.entries));
+        let entries = if *exact {
+            found.entries
+        } else {
+            let matching = self.matching(cx, asked, &found.entries).await?;
+            matching.into_iter().map(|(entry, _)| entry.clone()).collect()
+        };
+        for entry in &entries {
+            self.cache.note_home(side, entry, since);
+            self.note_entry(side, entry, &query.projection, since);
         }
-        let matching = self.matching(cx, asked, &found.entries).await?;
-        Ok(Some(matching.into_iter().map(|(entry, _)| entry.clone()).collect()))
+        if let Some((question, ids)) = question.zip(entries.iter().map(|entry| side.id(entry)).collect::<Option<Vec<Uuid>>>()) {
+            self.cache.note_found(question, ids.into(), since);
+        }
+        Ok(Some(entries.into_iter().map(|entry| Looked::Read(entry, since)).collect()))
     }
 
     /// The ids of all that match, in an order that stays the same from page to page.
@@ -249,45 +271,91 @@ impl Service {
         Ok(matching)
     }
 
+    /// A resource of a list that is remembered.
+    fn looked(&self, side: &ResourceMapping, id: Uuid, projection: &Projection) -> Option<Looked> {
+        self.remembered(side, id, projection).map(Looked::Remembered)
+    }
+
     /// The entries with these ids, in this order; those removed meanwhile are left out.
-    async fn entries(&self, asked: &Asked<'_>, ids: &[Uuid]) -> Result<Vec<Entry>, ScimError> {
-        let side = asked.side;
-        let attributes = side.attributes(&asked.query.projection);
+    async fn entries(&self, asked: &Asked<'_>, ids: &[Uuid]) -> Result<Vec<Looked>, ScimError> {
+        let Asked { side, query, .. } = asked;
+        let (mut known, mut unknown) = (HashMap::with_capacity(ids.len()), Vec::new());
+        for id in ids {
+            match self.looked(side, *id, &query.projection) {
+                Some(looked) => {
+                    known.insert(*id, looked);
+                }
+                None => unknown.push(*id),
+            }
+        }
+        let since = self.cache.reading();
+        let attributes = side.attributes(&query.projection);
         let batch = |ids: &[Uuid]| {
             let any = ids.iter().map(|id| side.by_uuid(*id)).collect();
             self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
         };
-        let found = try_join_all(ids.chunks(BATCH).map(batch)).await?;
-        let mut by_id: HashMap<Uuid, Entry> =
-            found.into_iter().flatten().filter_map(|entry| side.id(&entry).map(|id| (id, entry))).collect();
-        Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+        for entry in try_join_all(unknown.chunks(BATCH).map(batch)).await?.into_iter().flatten() {
+            if let Some(id) = side.id(&entry) {
+                self.cache.note_home(side, &entry, since);
+                self.note_entry(side, &entry, &query.projection, since);
+                known.insert(id, Looked::Read(entry, since));
+            }
+        }
+        Ok(ids.iter().filter_map(|id| known.remove(id)).collect())
     }
 
-    async fn resources(&self, cx: &Context, asked: &Asked<'_>, entries: &[Entry]) -> Result<Resources, ScimError> {
+    async fn resources(&self, cx: &Context, asked: &Asked<'_>, looked: &[Looked]) -> Result<Resources, ScimError> {
         let Asked { mapping, side, query, .. } = asked;
         // What all of them refer to is asked for together, and so are the groups they are in.
-        let since = self.cache.reading();
-        let references: Vec<Vec<Dn>> = entries.iter().map(|entry| side.references(entry)).collect();
+        let references: Vec<Vec<Dn>> = looked.iter().map(|looked| side.references(looked.entry())).collect();
         let names = self.names(mapping, &references.concat()).await?;
-        for (entry, references) in entries.iter().zip(&references) {
-            self.cache.note_home(side, entry, since);
-            self.note_members(side, entry, &query.projection, (references, &names), since);
+        for (looked, references) in looked.iter().zip(&references) {
+            if let Looked::Read(entry, since) = looked {
+                self.note_members(side, entry, &query.projection, (references, &names), *since);
+            }
         }
         drop(references);
         let view = side.view(&query.projection);
-        let groups = if view.shows_groups() { self.groups_of_all(mapping, entries).await? } else { Vec::new() };
+        let groups = if view.shows_groups() {
+            self.groups_of_all(mapping, looked.iter().map(Looked::entry).collect()).await?
+        } else {
+            Vec::new()
+        };
         let mut groups = groups.iter();
         let mut resources = Resources::default();
-        for some in entries.chunks(AT_ONCE) {
-            for entry in some {
+        for some in looked.chunks(AT_ONCE) {
+            for looked in some {
                 let groups = groups.next().map(|groups| &**groups);
-                let context = ReadContext { base_url: &cx.base_url, linked: Linked::Names(&names), groups };
-                resources.push(&shown(cx, side, (&view, &query.projection), entry, context));
+                let linked = looked.members().map_or(Linked::Names(&names), |members| Linked::Members(&members.names));
+                let context = ReadContext { base_url: &cx.base_url, linked, groups };
+                resources.push(&shown(cx, side, (&view, &query.projection), looked.entry(), context));
             }
             // A long page must not keep others waiting.
             tokio::task::yield_now().await;
         }
         Ok(resources)
+    }
+}
+
+/// A resource of a list.
+enum Looked {
+    /// Read since.
+    Read(Entry, Reading),
+    Remembered(Remembered),
+}
+
+impl Looked {
+    fn entry(&self) -> &Entry {
+        match self {
+            Self::Read(entry, _) | Self::Remembered(Remembered { entry, .. }) => entry,
+        }
+    }
+
+    fn members(&self) -> Option<&Members> {
+        match self {
+            Self::Read(..) => None,
+            Self::Remembered(Remembered { members, .. }) => members.as_deref(),
+        }
     }
 }
 

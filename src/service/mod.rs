@@ -370,7 +370,8 @@ impl Service {
         found.map_err(|e| error::refused(&mapping.users, e))
     }
 
-    /// An entry as the client asked for it, which was read since.
+    /// An entry as the client asked for it, which was read since. After a write that is the moment before it: a write of ours that was
+    /// made at the same time may be newer than what this one brought back, so it is not relied on.
     async fn serve(
         &self,
         cx: &Context,
@@ -390,10 +391,10 @@ impl Service {
         cx: &Context,
         mapping: &Mapping,
         side: &ResourceMapping,
-        entry: &Entry,
+        (entry, since): (&Entry, Reading),
         projection: &Projection,
     ) -> Result<Served, ScimError> {
-        let names = self.note_read(mapping, side, (entry, self.cache.reading()), projection).await?;
+        let names = self.note_read(mapping, side, (entry, since), projection).await?;
         Ok(printed(cx, side, (entry, Linked::Names(&names)), (&side.view(projection), projection), &Groups::default()))
     }
 
@@ -406,6 +407,7 @@ impl Service {
         projection: &Projection,
     ) -> Result<Names, ScimError> {
         self.cache.note(side, entry, since);
+        self.note_entry(side, entry, projection, since);
         let references = side.references(entry);
         let names = self.names(mapping, &references).await?;
         self.note_members(side, entry, projection, (&references, &names), since);
@@ -424,6 +426,12 @@ impl Service {
         let view = side.view(projection);
         let groups = if view.shows_groups() { self.groups_of(mapping, &entry.dn, entry.dn.key()).await? } else { Arc::default() };
         Ok(printed(cx, side, (entry, linked), (&view, projection), &groups))
+    }
+
+    /// Notes an entry that was read so that it can be shown.
+    fn note_entry(&self, side: &ResourceMapping, entry: &Entry, projection: &Projection, since: Reading) {
+        // A group is remembered without its members, which are resources remembered by themselves.
+        self.cache.note_entry(side, entry, &side.attributes_without_members(projection), since);
     }
 
     /// Notes the members of a group that was read with them.

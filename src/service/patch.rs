@@ -44,6 +44,7 @@ impl Service {
     ) -> Result<Option<Served>, ScimError> {
         let kind = side.ty.kind;
         Self::check_groups(mapping, kind)?;
+        let since = self.cache.reading();
         let nothing = Projection::Only(Vec::new());
         let projection = answer.projection().unwrap_or(&nothing);
         let repeats = || cx.derive_missing && patch.operations.iter().any(|one| side.may_be_made(&one.target.path));
@@ -54,7 +55,7 @@ impl Service {
             Plan::Direct(changes) if !changes.is_empty() => {
                 let entry = self.patch_directly(cx, mapping, side, id, &changes, &side.attributes(projection)).await?;
                 self.orders.changed();
-                let served = self.serve(cx, mapping, side, (&entry, self.cache.reading()), projection).await?;
+                let served = self.serve(cx, mapping, side, (&entry, since), projection).await?;
                 return Ok(answer.projection().map(|_| served));
             }
             Plan::Members { change, name } => {
@@ -63,7 +64,7 @@ impl Service {
                     let entry = self.patch_members(cx, mapping, side, id, &change, answer.projection()).await?;
                     self.orders.changed();
                     return match entry {
-                        Some(entry) => self.serve(cx, mapping, side, (&entry, self.cache.reading()), projection).await.map(Some),
+                        Some(entry) => self.serve(cx, mapping, side, (&entry, since), projection).await.map(Some),
                         None => Ok(None),
                     };
                 }

@@ -14,7 +14,7 @@ use crate::telemetry::Metrics;
 
 /// What one request learns is forgotten with it.
 const MEMORY: CacheConfig =
-    CacheConfig { capacity: 10_000, ttl: Duration::from_mins(1), blind_ttl: Duration::from_mins(1), feed: false };
+    CacheConfig { capacity: 10_000, ttl: Duration::from_mins(1), blind_ttl: Duration::from_mins(1), feed: false, entries: None };
 
 impl Service {
     /// The same service, of which nothing stays: neither in the directory nor in what is remembered, counted or audited. `tell` hears

@@ -81,7 +81,7 @@ impl Service {
             match applied? {
                 Some(after) => {
                     self.orders.changed();
-                    return self.serve(cx, mapping, side, (&after, self.cache.reading()), projection).await;
+                    return self.serve(cx, mapping, side, (&after, since), projection).await;
                 }
                 None => self.cache.forget(id),
             }

@@ -19,6 +19,10 @@ pub enum Remembered {
     Members,
     /// The version of a resource.
     Versions,
+    /// What an entry holds.
+    Entries,
+    /// The few that a search finds.
+    Found,
 }
 
 impl Remembered {
@@ -28,6 +32,8 @@ impl Remembered {
             Self::Groups => "groups",
             Self::Members => "members",
             Self::Versions => "versions",
+            Self::Entries => "entries",
+            Self::Found => "found",
         }
     }
 }
@@ -67,7 +73,7 @@ struct LookupLabels {
 pub struct CacheMetrics {
     lookups: Family<LookupLabels, Counter>,
     // By kind, hit and miss: a label set is looked up under a lock, and these are counted many times a request.
-    counters: [(Counter, Counter); 4],
+    counters: [(Counter, Counter); 6],
     following: Gauge,
     told: Counter,
     lost: Counter,
@@ -78,7 +84,14 @@ impl CacheMetrics {
         let lookups: Family<LookupLabels, Counter> = Family::default();
         let counter = |kind: Remembered, result| lookups.get_or_create_owned(&LookupLabels { kind: kind.name(), result });
         let both = |kind| (counter(kind, "hit"), counter(kind, "miss"));
-        let counters = [both(Remembered::Names), both(Remembered::Groups), both(Remembered::Members), both(Remembered::Versions)];
+        let counters = [
+            both(Remembered::Names),
+            both(Remembered::Groups),
+            both(Remembered::Members),
+            both(Remembered::Versions),
+            both(Remembered::Entries),
+            both(Remembered::Found),
+        ];
         let metrics = Self { lookups, counters, following: Gauge::default(), told: Counter::default(), lost: Counter::default() };
         registry.register("cache_lookups", "Whether what was looked up was remembered", metrics.lookups.clone());
         registry.register("feed_following", "1: the directory tells what others change", metrics.following.clone());
@@ -94,12 +107,14 @@ impl CacheMetrics {
 
     /// Counts lookups.
     pub fn looked_up_many(&self, kind: Remembered, hits: usize, misses: usize) {
-        let [names, groups, members, versions] = &self.counters;
+        let [names, groups, members, versions, entries, found] = &self.counters;
         let (hit, miss) = match kind {
             Remembered::Names => names,
             Remembered::Groups => groups,
             Remembered::Members => members,
             Remembered::Versions => versions,
+            Remembered::Entries => entries,
+            Remembered::Found => found,
         };
         hit.inc_by(hits as u64);
         miss.inc_by(misses as u64);

@@ -8,6 +8,8 @@ pub(super) const PROFILE: Profile = Profile {
     id: "objectGUID",
     id_form: IdForm::ObjectGuid,
     change_mark: "uSNChanged",
+    // Each server numbers its changes by itself.
+    marks_tell_all: false,
     created: "whenCreated",
     modified: "whenChanged",
     // There is distinguishedName, but Samba has no index on it.

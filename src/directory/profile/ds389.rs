@@ -12,6 +12,8 @@ pub(super) const PROFILE: Profile = Profile {
     id: "nsUniqueId",
     id_form: IdForm::NsUniqueId,
     change_mark: "modifyTimestamp",
+    // Classes of service make attributes up, and each server numbers its changes by itself.
+    marks_tell_all: false,
     created: "createTimestamp",
     modified: "modifyTimestamp",
     // There is entrydn, but no index on it.

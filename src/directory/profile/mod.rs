@@ -19,6 +19,9 @@ pub struct Profile {
     pub id_form: IdForm,
     /// The attribute that differs after every change.
     pub change_mark: &'static str,
+    /// Whether whatever is stored in an entry changes only with its change mark, which is the same on every server, and nothing that
+    /// is mapped as a rule is made up while it is read.
+    pub marks_tell_all: bool,
     /// When the entry was made.
     pub created: &'static str,
     /// When it was last changed.

@@ -8,6 +8,8 @@ pub(super) const PROFILE: Profile = Profile {
     id: "entryUUID",
     id_form: IdForm::Uuid,
     change_mark: "entryCSN",
+    // What overlays give an entry by themselves is operational, collective, or mapped by nobody (dynlist).
+    marks_tell_all: true,
     created: "createTimestamp",
     modified: "modifyTimestamp",
     entry_dn: Some("entryDN"),
