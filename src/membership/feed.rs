@@ -125,7 +125,9 @@ impl MembershipCache {
     /// An entry was written by us, or may have been.
     pub(super) fn written(&self, write: &Write) {
         self.freshness.written(write.row);
-        self.names.invalidate(&write.key);
+        if let Some(name) = write.name.as_ref().filter(|name| self.names.contains_key(*name)) {
+            self.names.invalidate(name);
+        }
         if write.is_user {
             self.freshness.users_changed();
         }

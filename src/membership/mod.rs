@@ -72,9 +72,15 @@ struct Seen {
 /// What is behind the name of an entry, and since when that is known.
 #[derive(Debug, Clone)]
 enum Called {
-    Resource { name: Name, id: Uuid, since: Reading },
+    Resource {
+        name: Name,
+        id: Uuid,
+        since: Reading,
+    },
     /// Nothing that is visible through SCIM.
-    Nobody { since: Reading },
+    Nobody {
+        since: Reading,
+    },
 }
 
 impl Called {
@@ -137,26 +143,26 @@ impl MembershipCache {
         let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
             names: Cache::builder()
-                .max_capacity(share(25))
+                .max_capacity(share(18))
                 .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, called.name().into_iter()))
                 .time_to_live(ttl)
                 .build(),
             homes: Cache::builder()
-                .max_capacity(share(25))
+                .max_capacity(share(22))
                 .weigher(|_, seen: &Arc<Seen>| {
                     weight(seen.dn.len() + seen.mark.as_ref().map_or(0, |mark| mark.len()) + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
             groups: Cache::builder()
-                .max_capacity(share(10))
+                .max_capacity(share(22))
                 .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
                     weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
                 })
                 .time_to_live(ttl)
                 .build(),
             members: Cache::builder()
-                .max_capacity(share(10))
+                .max_capacity(share(8))
                 .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
                 .time_to_live(ttl)
                 .build(),
@@ -285,9 +291,8 @@ impl MembershipCache {
         let marked = mapping.id(entry).zip(entry.text(mapping.profile.change_mark)).filter(|_| self.remembers(mapping));
         let Some((id, mark)) = marked else { return };
         let refers_since = mapping.refers(entry).then_some(since);
-        let is_present = self.homes.get(&id).is_some_and(|seen| seen.mark.as_deref() == Some(mark));
-        let is_known =
-            || refers_since.is_none() && self.entries.get(&id).is_some_and(|known| known.serves(mark, asked));
+        let is_present = self.homes.get(&id).is_some_and(|seen| self.certain_mark(&seen) == Some(mark));
+        let is_known = || refers_since.is_none() && self.entries.get(&id).is_some_and(|known| known.serves(mark, asked));
         if is_present
             && !is_known()
             && let Some(packed) = Packed::new(entry, asked, mark, refers_since)
@@ -298,9 +303,10 @@ impl MembershipCache {
 
     /// The few resources that a search found, if no user or group was changed since.
     pub fn found(&self, question: &Question) -> Option<Arc<[Uuid]>> {
-        let found = self.found.get(question).filter(|(since, _)| {
-            self.is_following() && self.freshness.users_hold(*since) && self.freshness.groups_hold(*since)
-        });
+        let found = self
+            .found
+            .get(question)
+            .filter(|(since, _)| self.is_following() && self.freshness.users_hold(*since) && self.freshness.groups_hold(*since));
         self.metrics.looked_up(Remembered::Found, found.is_some());
         found.map(|(_, ids)| ids)
     }
@@ -423,6 +429,12 @@ impl MembershipCache {
         wanted.sort_unstable();
         wanted.dedup();
         let mut found = Targets::new();
+        if let [id] = wanted.as_slice()
+            && let Some(dn) = self.still_there(directory, mapping, kinds, id).await?
+        {
+            found.insert((*id).to_owned(), dn);
+            return Ok(found);
+        }
         for side in kinds.iter().map(|kind| mapping.of(*kind)) {
             let filters = wanted.iter().filter(|id| !found.contains_key(**id)).filter_map(|id| side.by_id(id)).collect();
             for entry in self.find(directory, side, filters).await? {
@@ -439,6 +451,24 @@ impl MembershipCache {
             }
         }
         Ok(found)
+    }
+
+    /// The name of one resource, looked at where it is as far as the directory has told, which costs the directory least. `None` if
+    /// it is to be looked for.
+    async fn still_there(
+        &self,
+        directory: &dyn Directory,
+        mapping: &Mapping,
+        kinds: &[Kind],
+        id: &str,
+    ) -> Result<Option<Dn>, DirectoryError> {
+        let seen = Uuid::try_parse(id).ok().and_then(|id| self.homes.get(&id)).filter(|seen| self.certain_mark(seen).is_some());
+        let Some(dn) = seen.and_then(|seen| seen.dn.parse::<Dn>().ok()) else { return Ok(None) };
+        let side = kinds.iter().map(|kind| mapping.of(*kind)).find(|side| dn.is_under(&side.base));
+        let Some((side, filter)) = side.and_then(|side| Some((side, side.by_id(id)?))) else { return Ok(None) };
+        let mut look = SearchRequest::entry(&dn, vec!["1.1".to_owned()]);
+        look.filter = Filter::all([side.visible(), filter]);
+        Ok(directory.search(&look).await?.entries.into_iter().next().map(|entry| entry.dn))
     }
 
     async fn find(

@@ -41,8 +41,7 @@ impl Packed {
 
     /// Whether it is of this version, and all of these attributes were asked for.
     pub(super) fn serves(&self, mark: &str, wanted: &Arc<[String]>) -> bool {
-        *self.mark == *mark
-            && (Arc::ptr_eq(&self.asked, wanted) || wanted.iter().all(|attribute| self.asked.contains(attribute)))
+        *self.mark == *mark && (Arc::ptr_eq(&self.asked, wanted) || wanted.iter().all(|attribute| self.asked.contains(attribute)))
     }
 
     /// The entry, which is called so by now.

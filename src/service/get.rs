@@ -56,7 +56,8 @@ impl Service {
         id: &str,
         projection: &Projection,
     ) -> Result<Served, ScimError> {
-        if let Some(Remembered { entry, members }) = Uuid::try_parse(id).ok().and_then(|id| self.remembered(side, id, projection)) {
+        if let Some(Remembered { entry, members }) = Uuid::try_parse(id).ok().and_then(|id| self.remembered(side, id, projection))
+        {
             if let Some(members) = &members {
                 return self.answer(cx, mapping, side, (&entry, Linked::Members(&members.names)), projection).await;
             }
@@ -84,7 +85,8 @@ impl Service {
             return self.cache.entry(side, id, &side.attributes(projection)).map(|entry| Remembered { entry, members: None });
         }
         let entry = self.cache.entry(side, id, &side.attributes_without_members(projection))?;
-        let members = self.cache.members(&id.to_string()).filter(|members| side.version(&entry).as_ref() == Some(&members.version));
+        let members =
+            self.cache.members(&id.to_string()).filter(|members| side.version(&entry).as_ref() == Some(&members.version));
         members.map(|members| Remembered { entry, members: Some(members) })
     }
 }

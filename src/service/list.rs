@@ -188,7 +188,7 @@ impl Service {
         if query.sort_by.is_some() || !asked.selective {
             return Ok(None);
         }
-        let question = exact.then(|| Question { kind: side.ty.kind, filter: search.to_string() });
+        let question = query.filter.as_ref().map(|filter| Question { kind: side.ty.kind, filter: filter.to_string() });
         if let Some(ids) = question.as_ref().and_then(|question| self.cache.found(question))
             && let Some(looked) = ids.iter().map(|id| self.looked(side, *id, &query.projection)).collect()
         {

@@ -27,7 +27,11 @@ pub fn init(config: LogConfig, traces: Option<&TracesConfig>) -> Result<Option<T
     } else {
         fmt::layer().compact().with_ansi(stderr().is_terminal()).with_writer(stderr).boxed()
     };
-    let exporting = traces.as_ref().map(Traces::layer);
-    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).with(exporting).try_init();
+    let lines = tracing_subscriber::registry().with(layer.with_filter(ours));
+    // A layer that is none would have every span made for nobody.
+    let _ = match &traces {
+        Some(traces) => lines.with(traces.layer()).try_init(),
+        None => lines.try_init(),
+    };
     Ok(traces)
 }
