@@ -189,6 +189,7 @@ struct ObjectClass {
 
 /// One definition, before inheritance.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of it")]
 struct Definition {
     /// The first name, as it is spelt.
     spelling: String,

@@ -36,11 +36,15 @@ pub enum Linked<'a> {
 impl ResourceMapping {
     /// The attributes to ask the directory for, so that the projection can be served.
     pub fn attributes(&self, projection: &Projection) -> Arc<[String]> {
-        let attributes = || self.attributes_where(|path| projection.wants(path)).into();
+        // What almost every request asks for.
+        let usual = self.usual_attributes.get_or_init(|| self.attributes_where(|path| Projection::Default.wants(path)).into());
         match projection {
-            // What almost every request asks for.
-            Projection::Default => self.usual_attributes.get_or_init(attributes).clone(),
-            Projection::Only(_) | Projection::Except(_) => attributes(),
+            Projection::Default => usual.clone(),
+            Projection::Only(_) | Projection::Except(_) => {
+                let asked = self.attributes_where(|path| projection.wants(path));
+                // One list of names serves all that is remembered by it.
+                if *asked == **usual { usual.clone() } else { asked.into() }
+            }
         }
     }
 
@@ -72,12 +76,15 @@ impl ResourceMapping {
 
     /// The same for a group whose members are known.
     pub fn attributes_without_members(&self, projection: &Projection) -> Arc<[String]> {
-        let member = self.member_attribute();
-        let but_members =
-            || self.attributes(projection).iter().filter(|attribute| member != Some(attribute.as_str())).cloned().collect();
+        let Some(member) = self.member_attribute() else { return self.attributes(projection) };
+        let without = |all: &[String]| all.iter().filter(|attribute| *attribute != member).cloned().collect::<Vec<_>>();
+        let usual = self.usual_but_members.get_or_init(|| without(&self.attributes(&Projection::Default)).into());
         match projection {
-            Projection::Default => self.usual_but_members.get_or_init(but_members).clone(),
-            Projection::Only(_) | Projection::Except(_) => but_members(),
+            Projection::Default => usual.clone(),
+            Projection::Only(_) | Projection::Except(_) => {
+                let asked = without(&self.attributes(projection));
+                if *asked == **usual { usual.clone() } else { asked.into() }
+            }
         }
     }
 

@@ -81,7 +81,12 @@ impl ResourceMapping {
 
     /// The entry with this `id`, if it is visible. An `id` that no entry can have matches none.
     pub fn by_id(&self, id: &str) -> Option<Filter> {
-        uuid::Uuid::try_parse(id).ok().filter(|_| id.len() == 36).map(|id| self.by_uuid(id))
+        Self::parse_id(id).map(|id| self.by_uuid(id))
+    }
+
+    /// An `id` as it is written: other forms of a UUID are none.
+    pub fn parse_id(id: &str) -> Option<uuid::Uuid> {
+        uuid::Uuid::try_parse(id).ok().filter(|_| id.len() == 36)
     }
 
     /// The same, for one that is an `id`.

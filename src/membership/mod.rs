@@ -28,6 +28,7 @@ pub use roles::RoleGroups;
 
 use self::freshness::{Freshness, Row};
 use self::packed::Packed;
+use crate::directory::profile::Marks;
 use crate::directory::{Directory, DirectoryError, Dn, DnKey, Entry, Filter, SearchRequest};
 use crate::mapping::{Groups, Mapping, Name, Names, ResourceMapping, Targets};
 use crate::scim::Kind;
@@ -249,13 +250,13 @@ impl MembershipCache {
 
     /// Where a resource was last seen.
     pub fn home(&self, id: &str) -> Option<Home> {
-        let seen = self.homes.get(&Uuid::try_parse(id).ok()?)?;
+        let seen = self.homes.get(&ResourceMapping::parse_id(id)?)?;
         Some(Home { dn: seen.dn.parse().ok()?, owned: seen.owned })
     }
 
     /// The version of a resource, where it is certain without a look.
     pub fn version(&self, id: &str) -> Option<String> {
-        let seen = self.homes.get(&Uuid::try_parse(id).ok()?)?;
+        let seen = self.homes.get(&ResourceMapping::parse_id(id)?)?;
         let mark = self.certain_mark(&seen);
         self.metrics.looked_up(Remembered::Versions, mark.is_some());
         mark.map(ResourceMapping::version_of)
@@ -266,10 +267,17 @@ impl MembershipCache {
         seen.mark.as_deref().filter(|_| self.freshness.entry_holds(seen.row, seen.since))
     }
 
+    /// The name of an entry, if it has it as far as the directory has told, which tells each change at once.
+    pub fn certain_name(&self, mapping: &ResourceMapping, id: &str) -> Option<Dn> {
+        let seen = ResourceMapping::parse_id(id).filter(|_| self.remembers(mapping)).and_then(|id| self.homes.get(&id))?;
+        self.certain_mark(&seen)?;
+        seen.dn.parse().ok().filter(|dn: &Dn| dn.is_under(&mapping.base))
+    }
+
     /// Whether entries of this resource type are remembered: every change of what they hold must change their mark, or nothing would
     /// tell of it.
     fn remembers(&self, mapping: &ResourceMapping) -> bool {
-        mapping.is_told_by_marks() && self.remembers.unwrap_or(mapping.profile.marks_tell_all)
+        mapping.is_told_by_marks() && self.remembers.unwrap_or(mapping.profile.marks == Marks::Everything)
     }
 
     /// An entry as the directory would give it now, if that is certain without a look and these attributes are remembered.
@@ -321,7 +329,7 @@ impl MembershipCache {
 
     /// Forgets a resource that was removed, renamed or not found where it was believed to be.
     pub fn forget(&self, id: &str) {
-        if let Ok(id) = Uuid::try_parse(id) {
+        if let Some(id) = ResourceMapping::parse_id(id) {
             self.forget_id(id);
         }
     }
@@ -359,7 +367,7 @@ impl MembershipCache {
     /// The members a group had when it was last read, if no user or group was changed since. They count if the group is in that
     /// version still. (A directory may change the name of a member in a group without the group's version telling.)
     pub fn members(&self, id: &str) -> Option<Arc<Members>> {
-        let found = self.members.get(&Uuid::try_parse(id).ok()?).filter(|members| self.members_hold(members));
+        let found = self.members.get(&ResourceMapping::parse_id(id)?).filter(|members| self.members_hold(members));
         self.metrics.looked_up(Remembered::Members, found.is_some());
         found
     }
@@ -462,7 +470,8 @@ impl MembershipCache {
         kinds: &[Kind],
         id: &str,
     ) -> Result<Option<Dn>, DirectoryError> {
-        let seen = Uuid::try_parse(id).ok().and_then(|id| self.homes.get(&id)).filter(|seen| self.certain_mark(seen).is_some());
+        let seen =
+            ResourceMapping::parse_id(id).and_then(|id| self.homes.get(&id)).filter(|seen| self.certain_mark(seen).is_some());
         let Some(dn) = seen.and_then(|seen| seen.dn.parse::<Dn>().ok()) else { return Ok(None) };
         let side = kinds.iter().map(|kind| mapping.of(*kind)).find(|side| dn.is_under(&side.base));
         let Some((side, filter)) = side.and_then(|side| Some((side, side.by_id(id)?))) else { return Ok(None) };

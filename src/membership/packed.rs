@@ -49,12 +49,11 @@ impl Packed {
         let mut attributes: Vec<(String, Vec<Vec<u8>>)> = Vec::with_capacity(self.asked.len());
         let (mut last, mut rest) = (None, &*self.values);
         while let Some((number, value, next)) = first(rest) {
-            match attributes.last_mut().filter(|_| last == Some(number)) {
-                Some((_, values)) => values.push(value.to_vec()),
-                None => {
-                    let name = self.asked.get(usize::from(number)).cloned().unwrap_or_default();
-                    attributes.push((name, vec![value.to_vec()]));
-                }
+            if let Some((_, values)) = attributes.last_mut().filter(|_| last == Some(number)) {
+                values.push(value.to_vec());
+            } else {
+                let name = self.asked.get(usize::from(number)).cloned().unwrap_or_default();
+                attributes.push((name, vec![value.to_vec()]));
             }
             (last, rest) = (Some(number), next);
         }

@@ -56,7 +56,9 @@ impl Service {
         id: &str,
         projection: &Projection,
     ) -> Result<Served, ScimError> {
-        if let Some(Remembered { entry, members }) = Uuid::try_parse(id).ok().and_then(|id| self.remembered(side, id, projection))
+        let wanted = Wanted::of(side, projection);
+        if let Some(Remembered { entry, members }) =
+            ResourceMapping::parse_id(id).and_then(|id| self.remembered(side, id, &wanted))
         {
             if let Some(members) = &members {
                 return self.answer(cx, mapping, side, (&entry, Linked::Members(&members.names)), projection).await;
@@ -65,12 +67,11 @@ impl Service {
             return self.answer(cx, mapping, side, (&entry, Linked::Names(&names)), projection).await;
         }
         let since = self.cache.reading();
-        if let Some(known) = shown_members(side, projection).and_then(|()| self.cache.members(id)) {
-            let attributes = side.attributes_without_members(projection);
-            let entry = self.find_from(Source::Replica, side, id, attributes.clone()).await?;
+        if let Some(known) = wanted.members.then(|| self.cache.members(id)).flatten() {
+            let entry = self.find_from(Source::Replica, side, id, wanted.attributes.clone()).await?;
             if side.version(&entry).as_ref() == Some(&known.version) && self.cache.members_hold(&known) {
                 self.cache.note(side, &entry, since);
-                self.cache.note_entry(side, &entry, &attributes, since);
+                self.cache.note_entry(side, &entry, &wanted.attributes, since);
                 return self.answer(cx, mapping, side, (&entry, Linked::Members(&known.names)), projection).await;
             }
         }
@@ -80,14 +81,28 @@ impl Service {
     }
 
     /// What a search for the entry of a resource would bring now, where that is certain without one.
-    pub(super) fn remembered(&self, side: &ResourceMapping, id: Uuid, projection: &Projection) -> Option<Remembered> {
-        if shown_members(side, projection).is_none() {
-            return self.cache.entry(side, id, &side.attributes(projection)).map(|entry| Remembered { entry, members: None });
+    pub(super) fn remembered(&self, side: &ResourceMapping, id: Uuid, wanted: &Wanted) -> Option<Remembered> {
+        let entry = self.cache.entry(side, id, &wanted.attributes)?;
+        if !wanted.members {
+            return Some(Remembered { entry, members: None });
         }
-        let entry = self.cache.entry(side, id, &side.attributes_without_members(projection))?;
         let members =
             self.cache.members(&id.to_string()).filter(|members| side.version(&entry).as_ref() == Some(&members.version));
         members.map(|members| Remembered { entry, members: Some(members) })
+    }
+}
+
+/// What is wanted of entries so that they can be shown.
+pub(super) struct Wanted {
+    /// Of a group whose members are to be shown, without them.
+    attributes: Arc<[String]>,
+    /// Whether they are.
+    members: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(side: &ResourceMapping, projection: &Projection) -> Self {
+        Self { attributes: side.attributes_without_members(projection), members: shows_members(side, projection) }
     }
 }
 
@@ -99,7 +114,6 @@ pub(super) struct Remembered {
     pub(super) members: Option<Arc<Members>>,
 }
 
-/// Whether the members of groups are to be shown.
-fn shown_members(side: &ResourceMapping, projection: &Projection) -> Option<()> {
-    side.members_path().filter(|path| projection.wants(path)).map(|_| ())
+fn shows_members(side: &ResourceMapping, projection: &Projection) -> bool {
+    side.members_path().is_some_and(|path| projection.wants(&path))
 }

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::get::Remembered;
+use super::get::{Remembered, Wanted};
 use super::order::Order;
 use super::{Context, Service, error, shown};
 use crate::directory::{Dn, Entry, Filter as Search, SearchRequest};
@@ -128,16 +128,13 @@ impl Service {
             start..start.saturating_add(query.count).min(total)
         };
         let since = self.cache.reading();
-        let (total, looked) = match self.few(cx, &asked, since).await? {
-            Some(mut found) => {
-                let total = found.len();
-                found.truncate(page(total).end);
-                (total, found.split_off(page(total).start))
-            }
-            None => {
-                let order = self.order(cx, &asked).await?;
-                (order.len(), self.entries(&asked, order.get(page(order.len())).unwrap_or_default()).await?)
-            }
+        let (total, looked) = if let Some(mut found) = self.few(cx, &asked, since).await? {
+            let total = found.len();
+            found.truncate(page(total).end);
+            (total, found.split_off(page(total).start))
+        } else {
+            let order = self.order(cx, &asked).await?;
+            (order.len(), self.entries(&asked, order.get(page(order.len())).unwrap_or_default()).await?)
         };
         let resources = self.resources(cx, &asked, &looked).await?;
         Ok((total, resources))
@@ -189,8 +186,10 @@ impl Service {
             return Ok(None);
         }
         let question = query.filter.as_ref().map(|filter| Question { kind: side.ty.kind, filter: filter.to_string() });
+        let wanted = Wanted::of(side, &query.projection);
+        let remembered = |id: &Uuid| self.remembered(side, *id, &wanted).map(Looked::Remembered);
         if let Some(ids) = question.as_ref().and_then(|question| self.cache.found(question))
-            && let Some(looked) = ids.iter().map(|id| self.looked(side, *id, &query.projection)).collect()
+            && let Some(looked) = ids.iter().map(remembered).collect()
         {
             return Ok(Some(looked));
         }
@@ -208,10 +207,7 @@ impl Service {
             let matching = self.matching(cx, asked, &found.entries).await?;
             matching.into_iter().map(|(entry, _)| entry.clone()).collect()
         };
-        for entry in &entries {
-            self.cache.note_home(side, entry, since);
-            self.note_entry(side, entry, &query.projection, since);
-        }
+        self.note_all(side, &entries, &query.projection, since);
         if let Some((question, ids)) = question.zip(entries.iter().map(|entry| side.id(entry)).collect::<Option<Vec<Uuid>>>()) {
             self.cache.note_found(question, ids.into(), since);
         }
@@ -271,19 +267,24 @@ impl Service {
         Ok(matching)
     }
 
-    /// A resource of a list that is remembered.
-    fn looked(&self, side: &ResourceMapping, id: Uuid, projection: &Projection) -> Option<Looked> {
-        self.remembered(side, id, projection).map(Looked::Remembered)
+    /// Notes entries that were read since.
+    fn note_all(&self, side: &ResourceMapping, entries: &[Entry], projection: &Projection, since: Reading) {
+        let asked = side.attributes_without_members(projection);
+        for entry in entries {
+            self.cache.note_home(side, entry, since);
+            self.cache.note_entry(side, entry, &asked, since);
+        }
     }
 
     /// The entries with these ids, in this order; those removed meanwhile are left out.
     async fn entries(&self, asked: &Asked<'_>, ids: &[Uuid]) -> Result<Vec<Looked>, ScimError> {
         let Asked { side, query, .. } = asked;
         let (mut known, mut unknown) = (HashMap::with_capacity(ids.len()), Vec::new());
+        let wanted = Wanted::of(side, &query.projection);
         for id in ids {
-            match self.looked(side, *id, &query.projection) {
-                Some(looked) => {
-                    known.insert(*id, looked);
+            match self.remembered(side, *id, &wanted) {
+                Some(remembered) => {
+                    known.insert(*id, Looked::Remembered(remembered));
                 }
                 None => unknown.push(*id),
             }
@@ -294,12 +295,9 @@ impl Service {
             let any = ids.iter().map(|id| side.by_uuid(*id)).collect();
             self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
         };
-        for entry in try_join_all(unknown.chunks(BATCH).map(batch)).await?.into_iter().flatten() {
-            if let Some(id) = side.id(&entry) {
-                self.cache.note_home(side, &entry, since);
-                self.note_entry(side, &entry, &query.projection, since);
-                known.insert(id, Looked::Read(entry, since));
-            }
+        for found in try_join_all(unknown.chunks(BATCH).map(batch)).await? {
+            self.note_all(side, &found, &query.projection, since);
+            known.extend(found.into_iter().filter_map(|entry| Some((side.id(&entry)?, Looked::Read(entry, since)))));
         }
         Ok(ids.iter().filter_map(|id| known.remove(id)).collect())
     }

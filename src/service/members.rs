@@ -17,6 +17,8 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Members {
     pub(super) add: Vec<Dn>,
     pub(super) remove: Vec<Dn>,
+    /// By names that were not looked at: that somebody is no member is an error then.
+    pub(super) believed: bool,
 }
 
 impl Members {
@@ -45,6 +47,7 @@ impl Members {
         Self {
             add: self.add.iter().filter(|dn| stored(dn).is_none()).cloned().collect(),
             remove: self.remove.iter().filter_map(stored).cloned().collect(),
+            believed: self.believed,
         }
     }
 }
@@ -77,6 +80,7 @@ impl Service {
             changes.extend(members.modifications(side, attribute));
             match self.modify(&home.dn, &changes, identity, read_back).await {
                 Ok(entry) => return Ok(entry),
+                Err(error) if members.believed && profile.says_absent(&error) => return Err(error),
                 Err(error) if profile.says_present(&error) || profile.says_absent(&error) => {
                     // These codes say nothing else of one value alone.
                     let plain = side.members_are_names()
@@ -156,7 +160,7 @@ impl Service {
         if old.key() == new.key() || mapping.profile.linked_members {
             return Ok(());
         }
-        let follow = Members { remove: vec![old.clone()], add: vec![new.clone()] };
+        let follow = Members { remove: vec![old.clone()], add: vec![new.clone()], ..Members::default() };
         for group in self.groups_naming(mapping, old).await? {
             self.change_group(mapping, &group, &follow).await?;
         }

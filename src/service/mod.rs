@@ -407,7 +407,8 @@ impl Service {
         projection: &Projection,
     ) -> Result<Names, ScimError> {
         self.cache.note(side, entry, since);
-        self.note_entry(side, entry, projection, since);
+        // A group is remembered without its members, which are resources remembered by themselves.
+        self.cache.note_entry(side, entry, &side.attributes_without_members(projection), since);
         let references = side.references(entry);
         let names = self.names(mapping, &references).await?;
         self.note_members(side, entry, projection, (&references, &names), since);
@@ -426,12 +427,6 @@ impl Service {
         let view = side.view(projection);
         let groups = if view.shows_groups() { self.groups_of(mapping, &entry.dn, entry.dn.key()).await? } else { Arc::default() };
         Ok(printed(cx, side, (entry, linked), (&view, projection), &groups))
-    }
-
-    /// Notes an entry that was read so that it can be shown.
-    fn note_entry(&self, side: &ResourceMapping, entry: &Entry, projection: &Projection, since: Reading) {
-        // A group is remembered without its members, which are resources remembered by themselves.
-        self.cache.note_entry(side, entry, &side.attributes_without_members(projection), since);
     }
 
     /// Notes the members of a group that was read with them.

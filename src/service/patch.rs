@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::members::Members;
 use super::rails::Act;
 use super::{Context, Projected, Served, Service, error};
-use crate::directory::{DirectoryError, Entry, Filter, Modification, ResultCode, SearchRequest};
+use crate::directory::{DirectoryError, Dn, Entry, Filter, Modification, ResultCode, SearchRequest};
 use crate::mapping::{Mapping, MemberChange, Plan, ResourceMapping};
 use crate::membership::Home;
 use crate::scim::patch::{Operation, PatchRequest};
@@ -129,17 +129,41 @@ impl Service {
         answer: Option<&Projection>,
     ) -> Result<Option<Entry>, ScimError> {
         let identity = cx.guard(side, id)?;
+        let read_back = answer.map(|projection| side.attributes(projection)).unwrap_or_default();
+        let (identity, read_back) = (&identity, &read_back);
+        if let Some(members) = self.believed_leavers(mapping, change) {
+            let members = &members;
+            let write = |home: Arc<Home>| async move {
+                let adoption: Vec<Modification> = side.adoption_of(home.owned).collect();
+                match self.change_members(side, &home, identity, members, &adoption, read_back).await {
+                    Err(error) if side.profile.says_absent(&error) => Ok(None),
+                    done => done.map(Some),
+                }
+            };
+            if let Some(done) = self.at_home(cx, mapping, side, id, write).await? {
+                return Ok(done);
+            }
+            // Somebody is no member, or is one by another name by now: that is looked at.
+        }
         let (coming, going) = (change.add.iter().map(String::as_str), change.remove.iter().map(String::as_str));
         let targets = self.targets(cx, mapping, side, coming, going).await?;
         let names = |ids: &[String]| ids.iter().filter_map(|id| targets.get(id)).cloned().collect();
-        let members = Members { add: names(&change.add), remove: names(&change.remove) };
-        let read_back = answer.map(|projection| side.attributes(projection)).unwrap_or_default();
-        let (identity, members, read_back) = (&identity, &members, &read_back);
+        let members = &Members { add: names(&change.add), remove: names(&change.remove), believed: false };
         let write = |home: Arc<Home>| async move {
             let adoption: Vec<Modification> = side.adoption_of(home.owned).collect();
             self.change_members(side, &home, identity, members, &adoption, read_back).await
         };
         self.at_home(cx, mapping, side, id, write).await
+    }
+
+    /// A change that only takes members away, by the names that they have as far as the directory has told. Under another name one of
+    /// them would not be found, and nobody else is taken away in its place. (Whoever is added is looked at: under a name that is no
+    /// longer its own it would be no member, and nothing would tell.)
+    fn believed_leavers(&self, mapping: &Mapping, change: &MemberChange) -> Option<Members> {
+        let kinds: &[Kind] = if mapping.groups_nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
+        let name = |id: &String| kinds.iter().find_map(|kind| self.cache.certain_name(mapping.of(*kind), id));
+        let remove: Vec<Dn> = change.remove.iter().map(name).collect::<Option<_>>()?;
+        (change.add.is_empty() && !remove.is_empty()).then(|| Members { add: Vec::new(), remove, believed: true })
     }
 
     /// Runs a write where the resource was last seen, and once more where the directory says it is, if it was not there.

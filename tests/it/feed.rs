@@ -200,9 +200,46 @@ async fn entries_are_read_each_time_where_that_is_wanted_or_their_marks_do_not_t
         let ana = format!("/Users/{}", fixture.scim.new_user("ana").await);
         followed(fixture).await;
         for _ in 0..3 {
-            assert!(!costs_nothing(fixture, &[ana.clone()]).await);
+            assert!(!costs_nothing(fixture, std::slice::from_ref(&ana)).await);
         }
     }
+}
+
+#[tokio::test]
+async fn who_leaves_a_group_is_not_looked_for_and_leaves_it_under_any_name() {
+    let fixture = &Fixture::before(Slapd::start(&SlapdOptions::default()).into(), GatewayOptions::default()).await;
+    let Fixture { scim, directory, .. } = fixture;
+    let mut users = Vec::new();
+    for n in 0..6 {
+        users.push(scim.new_user(&format!("user{n}")).await);
+    }
+    let members: Vec<&str> = users.iter().map(String::as_str).collect();
+    let staff = scim.new_group("staff", &members).await;
+    followed(fixture).await;
+    let leave = async |user: &str| {
+        let operation = json!([{ "op": "remove", "path": format!("members[value eq \"{user}\"]") }]);
+        scim.patch(&format!("/Groups/{staff}"), operation).await.expect(204);
+    };
+    let paths: Vec<String> = users.iter().map(|user| format!("/Users/{user}")).collect();
+    until("the users are remembered", || costs_nothing(fixture, &paths)).await;
+    let before = searches(fixture).await;
+    leave(&users[0]).await;
+    assert_eq!(searches(fixture).await, before);
+    // Once more it is no member by that name, so it is looked at.
+    leave(&users[0]).await;
+    assert!(searches(fixture).await > before);
+    assert_eq!(displays(fixture, &staff).await.len(), 5);
+
+    // Others rename members; the directory has groups follow. Told or not yet, they leave.
+    for (n, user) in users.iter().enumerate().take(4).skip(1) {
+        let (old, new) = (directory.user_dn(&format!("user{n}")), directory.user_dn(&format!("renamed{n}")));
+        directory.rename(&old, new.split(',').next().unwrap()).await;
+        leave(user).await;
+        let left = displays(fixture, &staff).await;
+        assert_eq!(left.len(), 5 - n, "round {n}: {left:?}");
+    }
+    let stored = directory.members("staff").await;
+    assert_eq!(stored.iter().filter(|member| !member.is_empty()).count(), 2, "{stored:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Active Directory, and Samba as a domain controller.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, OldName, PasswordForm, Profile};
+use super::{IdForm, Lock, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -9,7 +9,7 @@ pub(super) const PROFILE: Profile = Profile {
     id_form: IdForm::ObjectGuid,
     change_mark: "uSNChanged",
     // Each server numbers its changes by itself.
-    marks_tell_all: false,
+    marks: Marks::Something,
     created: "whenCreated",
     modified: "whenChanged",
     // There is distinguishedName, but Samba has no index on it.

@@ -1,6 +1,6 @@
 //! 389 Directory Server, and what is built on it: Red Hat Directory Server, FreeIPA.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, OldName, PasswordForm, Profile};
+use super::{IdForm, Lock, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 /// With the USN plug-in, which counts every change.
@@ -13,7 +13,7 @@ pub(super) const PROFILE: Profile = Profile {
     id_form: IdForm::NsUniqueId,
     change_mark: "modifyTimestamp",
     // Classes of service make attributes up, and each server numbers its changes by itself.
-    marks_tell_all: false,
+    marks: Marks::Something,
     created: "createTimestamp",
     modified: "modifyTimestamp",
     // There is entrydn, but no index on it.

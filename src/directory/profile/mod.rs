@@ -19,9 +19,8 @@ pub struct Profile {
     pub id_form: IdForm,
     /// The attribute that differs after every change.
     pub change_mark: &'static str,
-    /// Whether whatever is stored in an entry changes only with its change mark, which is the same on every server, and nothing that
-    /// is mapped as a rule is made up while it is read.
-    pub marks_tell_all: bool,
+    /// How much of an entry that one tells.
+    pub marks: Marks,
     /// When the entry was made.
     pub created: &'static str,
     /// When it was last changed.
@@ -57,6 +56,15 @@ pub struct Profile {
     pub given: &'static [&'static str],
     /// Entries a search may bring at once; more come page by page (RFC 2696).
     pub page: Option<i32>,
+}
+
+/// How much of an entry its change mark tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    /// What an entry holds changes with it only, and it is the same on every server.
+    Everything,
+    /// Attributes are made up while an entry is read, or each server has marks of its own.
+    Something,
 }
 
 /// How long the name of an entry may be.

@@ -1,6 +1,6 @@
 //! OpenLDAP 2.4 and later.
 
-use super::{IdForm, Lock, MapChoice, MemberOf, NameLimit, OldName, PasswordForm, Profile};
+use super::{IdForm, Lock, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -9,7 +9,7 @@ pub(super) const PROFILE: Profile = Profile {
     id_form: IdForm::Uuid,
     change_mark: "entryCSN",
     // What overlays give an entry by themselves is operational, collective, or mapped by nobody (dynlist).
-    marks_tell_all: true,
+    marks: Marks::Everything,
     created: "createTimestamp",
     modified: "modifyTimestamp",
     entry_dn: Some("entryDN"),
