@@ -7,6 +7,7 @@
 
 mod config;
 mod feed;
+mod flight;
 mod freshness;
 mod noting;
 mod packed;
@@ -26,6 +27,7 @@ pub use freshness::Reading;
 pub use noting::Noting;
 pub use roles::RoleGroups;
 
+use self::flight::Flights;
 use self::freshness::{Freshness, Row};
 use self::packed::Packed;
 use crate::directory::profile::Marks;
@@ -121,6 +123,8 @@ pub struct MembershipCache {
     homes: Cache<Uuid, Arc<Seen>>,
     /// The groups that the entry of this name is in.
     groups: Cache<DnKey, (Reading, Arc<Groups>)>,
+    /// The same, being read.
+    reading_groups: Flights<DnKey, Arc<Groups>>,
     /// The members of the group of this id.
     members: Cache<Uuid, Arc<Members>>,
     /// What the entry of this id held in one of its versions.
@@ -162,6 +166,7 @@ impl MembershipCache {
                 })
                 .time_to_live(ttl)
                 .build(),
+            reading_groups: Flights::new(),
             members: Cache::builder()
                 .max_capacity(share(8))
                 .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
@@ -357,6 +362,14 @@ impl MembershipCache {
         let found = self.groups.get(dn).filter(|(since, _)| self.freshness.groups_hold(*since)).map(|(_, groups)| groups);
         self.metrics.looked_up(Remembered::Groups, found.is_some());
         found
+    }
+
+    /// The groups that the entry of this name is in, as `read` says, which is asked once for all who wait for it.
+    pub async fn read_groups<E>(&self, dn: &DnKey, read: impl Future<Output = Result<Groups, E>>) -> Result<Arc<Groups>, E> {
+        let when = (|| self.reading(), |since| self.freshness.groups_hold(since));
+        let read = async { read.await.map(Arc::new) };
+        let keep = |groups: &Arc<Groups>, since| self.note_groups(dn.clone(), groups.clone(), since);
+        self.reading_groups.join(dn, when, read, keep).await
     }
 
     /// Notes the groups that the entry of this name is in.

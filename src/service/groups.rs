@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{Service, error};
 use crate::directory::{Capabilities, Dn, DnKey, Entry, Filter, SearchRequest};
-use crate::mapping::{Groups, Mapping, Name};
+use crate::mapping::{Groups, Mapping, Name, ResourceMapping};
 use crate::scim::ScimError;
 
 /// Groups that are asked for in one search.
@@ -26,10 +26,7 @@ impl Service {
         if let Some(groups) = self.cache.groups(&key) {
             return Ok(groups);
         }
-        let since = self.cache.reading();
-        let groups = Arc::new(self.read_groups_of(mapping, dn).await?);
-        self.cache.note_groups(key, groups.clone(), since);
-        Ok(groups)
+        self.cache.read_groups(&key, Box::pin(self.read_groups_of(mapping, dn))).await
     }
 
     /// The groups of each of many entries.
@@ -37,7 +34,11 @@ impl Service {
         let keys: Vec<DnKey> = entries.iter().map(|entry| entry.dn.key()).collect();
         let known: Vec<Option<Arc<Groups>>> = keys.iter().map(|key| self.cache.groups(key)).collect();
         let unknown = entries.iter().zip(&keys).zip(&known).filter(|(_, known)| known.is_none());
-        self.learn_groups(mapping, unknown.map(|((entry, key), _)| (key, &entry.dn)).collect()).await?;
+        // What was learnt need not be remembered: there may be no room.
+        let learnt = self.learn_groups(mapping, unknown.map(|((entry, key), _)| (key, &entry.dn)).collect()).await?;
+        let known = known.into_iter().zip(&keys).map(|(known, key)| known.or_else(|| learnt.get(key).cloned()));
+        let known: Vec<Option<Arc<Groups>>> = known.collect();
+        drop(learnt);
         let each = entries.iter().zip(keys).zip(known).map(|((entry, key), known)| async move {
             match known {
                 Some(groups) => Ok(groups),
@@ -48,37 +49,51 @@ impl Service {
         stream::iter(each).buffered(SIDE_BY_SIDE).try_collect().await
     }
 
-    /// Learns the groups of many entries by one search, where the directory can tell which member it found a group for.
-    async fn learn_groups(&self, mapping: &Mapping, unknown: Vec<(&DnKey, &Dn)>) -> Result<(), ScimError> {
+    /// The groups of many entries by few searches, where the directory can tell which member it found a group for.
+    async fn learn_groups<'a>(
+        &self,
+        mapping: &Mapping,
+        unknown: Vec<(&'a DnKey, &'a Dn)>,
+    ) -> Result<HashMap<&'a DnKey, Arc<Groups>>, ScimError> {
         let groups = &mapping.groups;
         let apart = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::MATCHED_VALUES));
         let direct = !mapping.groups_nested && groups.members_are_names() && mapping.groups_sync && apart;
-        let Some(member) = groups.member_attribute().filter(|_| direct) else { return Ok(()) };
+        let Some(member) = groups.member_attribute().filter(|_| direct) else { return Ok(HashMap::new()) };
+        let learnt = try_join_all(unknown.chunks(TOGETHER).map(|some| self.learn_some_groups(groups, member, some))).await?;
+        Ok(learnt.into_iter().flatten().collect())
+    }
+
+    async fn learn_some_groups<'a>(
+        &self,
+        groups: &ResourceMapping,
+        member: &str,
+        some: &[(&'a DnKey, &'a Dn)],
+    ) -> Result<Vec<(&'a DnKey, Arc<Groups>)>, ScimError> {
         let since = self.cache.reading();
-        for some in unknown.chunks(TOGETHER) {
-            let naming: Vec<Filter> = some.iter().map(|(_, dn)| Filter::equal(member, dn.to_string())).collect();
-            let mut attributes = groups.naming_attributes();
-            let shown = attributes.iter().map(|attribute| Filter::Present(attribute.clone()));
-            let only_values = naming.iter().cloned().chain(shown).collect();
-            attributes.push(member.to_owned());
-            let filter = Filter::all([groups.visible(), Filter::Or(naming)]);
-            let request = SearchRequest { only_values, ..SearchRequest::below(&groups.base, filter, attributes) };
-            let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?.entries;
-            let mut of: HashMap<&DnKey, Vec<Name>> = some.iter().map(|(key, _)| (*key, Vec::new())).collect();
-            for group in &found {
-                let Some(name) = groups.name(group) else { continue };
-                for key in group.texts(member).filter_map(|text| groups.member_name(text)).map(|dn| dn.key()) {
-                    // A group may have one member in two spellings.
-                    if let Some(known) = of.get_mut(&key).filter(|known| known.last() != Some(&name)) {
-                        known.push(name.clone());
-                    }
+        let naming: Vec<Filter> = some.iter().map(|(_, dn)| Filter::equal(member, dn.to_string())).collect();
+        let mut attributes = groups.naming_attributes();
+        let shown = attributes.iter().map(|attribute| Filter::Present(attribute.clone()));
+        let only_values = naming.iter().cloned().chain(shown).collect();
+        attributes.push(member.to_owned());
+        let filter = Filter::all([groups.visible(), Filter::Or(naming)]);
+        let request = SearchRequest { only_values, ..SearchRequest::below(&groups.base, filter, attributes) };
+        let found = self.directory.search(&request).await.map_err(|e| error::refused(groups, e))?.entries;
+        let mut of: HashMap<&DnKey, Vec<Name>> = some.iter().map(|(key, _)| (*key, Vec::new())).collect();
+        for group in &found {
+            let Some(name) = groups.name(group) else { continue };
+            for key in group.texts(member).filter_map(|text| groups.member_name(text)).map(|dn| dn.key()) {
+                // A group may have one member in two spellings.
+                if let Some(known) = of.get_mut(&key).filter(|known| known.last() != Some(&name)) {
+                    known.push(name.clone());
                 }
             }
-            for (key, direct) in of {
-                self.cache.note_groups(key.clone(), Arc::new(Groups { direct, indirect: Vec::new() }), since);
-            }
         }
-        Ok(())
+        let learnt = of.into_iter().map(|(key, direct)| {
+            let groups = Arc::new(Groups { direct, indirect: Vec::new() });
+            self.cache.note_groups(key.clone(), groups.clone(), since);
+            (key, groups)
+        });
+        Ok(learnt.collect())
     }
 
     async fn read_groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {

@@ -167,6 +167,23 @@ async fn resources_that_are_remembered_are_listed_and_found_without_a_search() {
 }
 
 #[tokio::test]
+async fn a_page_costs_as_many_searches_where_nothing_can_be_remembered() {
+    let options = GatewayOptions::default().set("cache.capacity", "0");
+    let names = (0..60).map(|n| format!("user{n:02}"));
+    let fixture = &Fixture::with(SlapdOptions::with_users(names), options).await;
+    let staff = each(&fixture.scim.get("/Users?count=60").await.expect(200), "id");
+    let staff: Vec<&str> = staff.iter().map(String::as_str).collect();
+    fixture.scim.new_group("staff", &staff).await;
+    fixture.scim.get("/Users?count=60").await.expect(200);
+    let before = searches(fixture).await;
+    let page = fixture.scim.get("/Users?count=60").await.expect(200);
+    let groups: Vec<Vec<String>> = page["Resources"].as_array().unwrap().iter().map(|user| shown_in(user, "groups")).collect();
+    assert_eq!(groups, vec![vec!["staff".to_owned()]; 60]);
+    // By 25 ids and by 25 members at a time; which users there are is known for a while.
+    assert_eq!(searches(fixture).await, before + 6);
+}
+
+#[tokio::test]
 async fn a_manager_who_is_renamed_stays_the_manager() {
     let fixture = &Fixture::before(Slapd::start(&SlapdOptions::default()).into(), GatewayOptions::default()).await;
     let Fixture { scim, directory, .. } = fixture;
