@@ -14,6 +14,7 @@ mod packed;
 mod roles;
 
 use std::cmp::Ordering;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -218,7 +219,7 @@ impl MembershipCache {
 
     /// Notes where an entry is, and in which version: of the many of a list hardly any is asked for by its name. Says whether that
     /// is news.
-    pub fn note_home(&self, mapping: &ResourceMapping, entry: &Entry, since: Reading) -> Option<Uuid> {
+    fn note_home(&self, mapping: &ResourceMapping, entry: &Entry, since: Reading) -> Option<Uuid> {
         let id = mapping.id(entry)?;
         let mark = entry.text(mapping.profile.change_mark);
         if self.is_overtaken(mapping, id, mark) {
@@ -314,6 +315,17 @@ impl MembershipCache {
         }
     }
 
+    /// Notes entries of a list. One for which there is no room would push out what is asked for by itself, and in the end itself.
+    pub fn note_listed(&self, mapping: &ResourceMapping, entries: &[Entry], asked: &Arc<[String]>, since: Reading) {
+        let is_welcome = has_room(&self.homes) && has_room(&self.entries);
+        for entry in entries {
+            if is_welcome || mapping.id(entry).is_some_and(|id| self.homes.contains_key(&id)) {
+                self.note_home(mapping, entry, since);
+                self.note_entry(mapping, entry, asked, since);
+            }
+        }
+    }
+
     /// The few resources that a search found, if no user or group was changed since.
     pub fn found(&self, question: &Question) -> Option<Arc<[Uuid]>> {
         let found = self
@@ -372,9 +384,15 @@ impl MembershipCache {
         self.reading_groups.join(dn, when, read, keep).await
     }
 
-    /// Notes the groups that the entry of this name is in.
-    pub fn note_groups(&self, dn: DnKey, groups: Arc<Groups>, since: Reading) {
+    fn note_groups(&self, dn: DnKey, groups: Arc<Groups>, since: Reading) {
         self.groups.insert(dn, (since, groups));
+    }
+
+    /// Notes the groups that the entries of a list are in, if there is room.
+    pub fn note_listed_groups<'a>(&self, groups: impl Iterator<Item = (&'a DnKey, &'a Arc<Groups>)>, since: Reading) {
+        if has_room(&self.groups) {
+            groups.for_each(|(dn, groups)| self.note_groups(dn.clone(), groups.clone(), since));
+        }
     }
 
     /// The members a group had when it was last read, if no user or group was changed since. They count if the group is in that
@@ -507,6 +525,12 @@ impl MembershipCache {
         let found = try_join_all(requests.iter().map(|request| directory.search(request))).await?;
         Ok(found.into_iter().flat_map(|result| result.entries).collect())
     }
+}
+
+/// Whether there is room for more without another's having to go.
+fn has_room<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(cache: &Cache<K, V>) -> bool {
+    let most = cache.policy().max_capacity().unwrap_or(u64::MAX);
+    cache.weighted_size() < most / 20 * 19
 }
 
 /// What is remembered with some names takes, in bytes. The texts they share are counted once more for each.

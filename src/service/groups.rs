@@ -88,12 +88,10 @@ impl Service {
                 }
             }
         }
-        let learnt = of.into_iter().map(|(key, direct)| {
-            let groups = Arc::new(Groups { direct, indirect: Vec::new() });
-            self.cache.note_groups(key.clone(), groups.clone(), since);
-            (key, groups)
-        });
-        Ok(learnt.collect())
+        let all = |direct| Arc::new(Groups { direct, indirect: Vec::new() });
+        let learnt: Vec<(&DnKey, Arc<Groups>)> = of.into_iter().map(|(key, direct)| (key, all(direct))).collect();
+        self.cache.note_listed_groups(learnt.iter().map(|(key, groups)| (*key, groups)), since);
+        Ok(learnt)
     }
 
     async fn read_groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {

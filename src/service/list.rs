@@ -207,7 +207,13 @@ impl Service {
             let matching = self.matching(cx, asked, &found.entries).await?;
             matching.into_iter().map(|(entry, _)| entry.clone()).collect()
         };
-        self.note_all(side, &entries, &query.projection, since);
+        let asked = side.attributes_without_members(&query.projection);
+        if let [one] = entries.as_slice() {
+            self.cache.note(side, one, since);
+            self.cache.note_entry(side, one, &asked, since);
+        } else {
+            self.cache.note_listed(side, &entries, &asked, since);
+        }
         if let Some((question, ids)) = question.zip(entries.iter().map(|entry| side.id(entry)).collect::<Option<Vec<Uuid>>>()) {
             self.cache.note_found(question, ids.into(), since);
         }
@@ -267,15 +273,6 @@ impl Service {
         Ok(matching)
     }
 
-    /// Notes entries that were read since.
-    fn note_all(&self, side: &ResourceMapping, entries: &[Entry], projection: &Projection, since: Reading) {
-        let asked = side.attributes_without_members(projection);
-        for entry in entries {
-            self.cache.note_home(side, entry, since);
-            self.cache.note_entry(side, entry, &asked, since);
-        }
-    }
-
     /// The entries with these ids, in this order; those removed meanwhile are left out.
     async fn entries(&self, asked: &Asked<'_>, ids: &[Uuid]) -> Result<Vec<Looked>, ScimError> {
         let Asked { side, query, .. } = asked;
@@ -295,8 +292,9 @@ impl Service {
             let any = ids.iter().map(|id| side.by_uuid(*id)).collect();
             self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
         };
+        let asked = side.attributes_without_members(&query.projection);
         for found in try_join_all(unknown.chunks(BATCH).map(batch)).await? {
-            self.note_all(side, &found, &query.projection, since);
+            self.cache.note_listed(side, &found, &asked, since);
             known.extend(found.into_iter().filter_map(|entry| Some((side.id(&entry)?, Looked::Read(entry, since)))));
         }
         Ok(ids.iter().filter_map(|id| known.remove(id)).collect())
