@@ -72,6 +72,8 @@ impl MembershipCache {
 
     fn changed(&self, branch: usize, id: Uuid, dn: &Dn, mark: Option<&str>) {
         self.metrics.told();
+        // Whatever rests on several entries may have been read before this one was: the version of one alone does not tell.
+        self.changed_in(branch);
         let seen = self.homes.get(&id);
         // The echo of a write of ours, or of what was read since.
         let known = seen.as_ref().and_then(|seen| seen.mark.as_deref());
@@ -92,7 +94,6 @@ impl MembershipCache {
             self.homes.insert(id, Arc::new(Seen { dn: dn.to_string().into(), row: Row::of(&key), owned, mark, since }));
         }
         self.names.invalidate(&key);
-        self.changed_in(branch);
     }
 
     fn gone(&self, branch: usize, id: Uuid) {
@@ -134,5 +135,30 @@ impl MembershipCache {
         if write.is_group {
             self.freshness.groups_changed();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::membership::CacheConfig;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn what_is_told_ends_what_rests_on_others_even_where_that_version_was_read_already() {
+        let ttl = Duration::from_mins(5);
+        let config = CacheConfig { capacity: 1000, ttl, blind_ttl: ttl, feed: true, entries: None };
+        let cache = MembershipCache::new(config, &Metrics::default());
+        cache.hear(FeedEvent::Following { seamless: true });
+        let (id, dn) = (Uuid::from_u128(1), "uid=ann,dc=x".parse::<Dn>().unwrap());
+        let before = cache.reading();
+        let seen =
+            Seen { dn: dn.to_string().into(), row: Row::of(&dn.key()), owned: true, mark: Some("7".into()), since: before };
+        cache.homes.insert(id, Arc::new(seen));
+        cache.hear(FeedEvent::Changed { branch: USERS, id, dn, mark: Some("7".to_owned()) });
+        assert!(!cache.freshness.users_hold(before) && cache.freshness.groups_hold(before));
+        assert_eq!(cache.version(&id.to_string()).as_deref(), Some("W/\"7\""), "it is that version still");
     }
 }

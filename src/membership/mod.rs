@@ -3,7 +3,8 @@
 //! Three things put an end to what is remembered: our own writes (`noting`), what the directory's change feed tells (`feed`), and
 //! time. With a feed, what others change is forgotten as soon as it is told; without one, what is remembered is believed for
 //! `cache.blind_ttl` only. Where an entry is, is a hint at all times: every write says by an assertion which entry it means, and a
-//! read that does not find it there looks for it.
+//! read that does not find it there looks for it. What an entry holds is remembered where its change mark tells of every change, and
+//! serves for as long as that mark certainly is the present one.
 
 mod config;
 mod feed;
@@ -68,7 +69,7 @@ struct Seen {
     dn: Box<str>,
     row: Row,
     owned: bool,
-    /// Its change mark, unless it was changed since.
+    /// Its change mark, if that tells its versions apart.
     mark: Option<Box<str>>,
     since: Reading,
 }
@@ -145,7 +146,7 @@ impl MembershipCache {
     /// An empty one.
     pub fn new(config: CacheConfig, metrics: &Metrics) -> Self {
         let CacheConfig { capacity, ttl, blind_ttl, feed, entries: remembers } = config;
-        // What is called how is of use only while it is known where it is, so both have as much room.
+        // By what each takes of a user who is remembered in every way.
         let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
             names: Cache::builder()

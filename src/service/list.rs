@@ -122,12 +122,12 @@ impl Service {
         if kind == Kind::Group && !mapping.groups_sync {
             return Ok((0, Resources::default()));
         }
+        let since = self.cache.reading();
         let asked = self.asked(&mapping, kind, query).await?;
         let page = |total: usize| {
             let start = query.start_index.saturating_sub(1).min(total);
             start..start.saturating_add(query.count).min(total)
         };
-        let since = self.cache.reading();
         let (total, looked) = if let Some(mut found) = self.few(cx, &asked, since).await? {
             let total = found.len();
             found.truncate(page(total).end);

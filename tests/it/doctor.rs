@@ -94,6 +94,22 @@ async fn a_healthy_directory_is_looked_at_and_left_as_it_was() {
     assert_eq!((directory.users().await, directory.groups().await), before);
 }
 
+#[tokio::test]
+async fn it_is_told_whether_the_directory_tells_all_changes() {
+    let dynlist = [
+        ("schema/nis.schema", "schema/nis.schema\ninclude /etc/ldap/schema/dyngroup.schema"),
+        ("moduleload syncprov", "moduleload syncprov\nmoduleload dynlist"),
+        ("overlay syncprov", "overlay syncprov\noverlay dynlist"),
+    ];
+    let options = [&[CONFIG][..], &dynlist].concat();
+    let report = Report::before(slapd(&options), GatewayOptions::default()).await;
+    report.has("note", &["dynlist", "cache.entries = false"]);
+    let silent = [("overlay syncprov", ""), ("moduleload syncprov", "")];
+    let report = Report::before(slapd(&silent), GatewayOptions::default()).await;
+    report.has("note", &["does not tell what others change", "syncprov"]);
+    assert_eq!(report.problems(), [""; 0]);
+}
+
 /// slapd's mdb mixes attributes up when it was told only to try a write with some that it has never stored.
 #[tokio::test]
 async fn the_looking_leaves_no_number_of_an_attribute_behind() {

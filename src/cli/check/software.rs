@@ -52,7 +52,7 @@ async fn openldap(patient: &Patient<'_>, findings: &mut Findings) {
 }
 
 /// The overlays of every database: by the configuration, or else by the monitor.
-async fn overlays(patient: &Patient<'_>) -> Vec<String> {
+pub(super) async fn overlays(patient: &Patient<'_>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (base, class, attribute) in
         [("cn=config", "olcOverlayConfig", "olcOverlay"), ("cn=Databases,cn=Monitor", "monitoredObject", "monitoredInfo")]

@@ -67,6 +67,11 @@ struct Feed<'a> {
 }
 
 impl LdapDirectory {
+    /// Whether such a directory can tell what others change.
+    pub fn tells_changes(capabilities: &Capabilities) -> bool {
+        Way::of(capabilities).is_some()
+    }
+
     /// Follows the changes for ever: connects to the server that takes the writes, and anew when it is lost or another one does.
     pub(super) async fn follow_changes(&self, branches: &[Branch], tell: &(dyn Fn(FeedEvent) + Sync)) {
         let mut capabilities = self.watch();
