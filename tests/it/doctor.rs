@@ -103,10 +103,10 @@ async fn it_is_told_whether_the_directory_tells_all_changes() {
     ];
     let options = [&[CONFIG][..], &dynlist].concat();
     let report = Report::before(slapd(&options), GatewayOptions::default()).await;
-    report.has("note", &["dynlist", "cache.entries = false"]);
+    assert!(report.has("note", &["the dynlist overlay is loaded"]).contains("cache.entries = false"));
     let silent = [("overlay syncprov", ""), ("moduleload syncprov", "")];
     let report = Report::before(slapd(&silent), GatewayOptions::default()).await;
-    report.has("note", &["does not tell what others change", "syncprov"]);
+    assert!(report.has("note", &["does not tell what others change"]).contains("syncprov"));
     assert_eq!(report.problems(), [""; 0]);
 }
 
