@@ -226,19 +226,21 @@ impl MembershipCache {
         if self.is_overtaken(mapping, id, mark) {
             return None;
         }
+        let dn = entry.dn.to_string();
         if let (Some(seen), Some(mark)) = (self.homes.get(&id), mark)
             && let Some(known) = &seen.mark
         {
             match order(known, mark) {
                 Ordering::Greater => return None,
-                Ordering::Equal if self.freshness.entry_holds(seen.row, seen.since) => return None,
+                // Where an entry above it was renamed, it has another name in the same version.
+                Ordering::Equal if *seen.dn == *dn && self.freshness.entry_holds(seen.row, seen.since) => return None,
                 Ordering::Equal | Ordering::Less => {}
             }
         }
         let owned = mapping.adoption(entry).is_empty();
         let mark = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
         let row = Row::of(&entry.dn.key());
-        self.homes.insert(id, Arc::new(Seen { dn: entry.dn.to_string().into(), row, owned, mark, since }));
+        self.homes.insert(id, Arc::new(Seen { dn: dn.into(), row, owned, mark, since }));
         Some(id)
     }
 

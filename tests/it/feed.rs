@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::header::IF_NONE_MATCH;
 use serde_json::{Value, json};
 
-use crate::support::{Fault, Fixture, GatewayOptions, Link, Slapd, SlapdOptions, Vendor, each, id, sorted, until};
+use crate::support::{Fault, Fixture, GatewayOptions, Link, PEOPLE, Slapd, SlapdOptions, Vendor, each, id, sorted, until};
 
 /// A metric without labels, or with these.
 async fn metric(fixture: &Fixture, name: &str) -> u64 {
@@ -259,6 +259,35 @@ async fn who_leaves_a_group_is_not_looked_for_and_leaves_it_under_any_name() {
     }
     let stored = directory.members("staff").await;
     assert_eq!(stored.iter().filter(|member| !member.is_empty()).count(), 2, "{stored:?}");
+}
+
+#[tokio::test]
+async fn who_joins_a_group_is_in_it_by_the_name_it_has_even_if_nothing_told_of_that() {
+    let options = GatewayOptions::default().set("provisioning.existing_users", "true");
+    let fixture = &Fixture::before(Slapd::start(&SlapdOptions::default()).into(), options).await;
+    let Fixture { scim, directory, .. } = fixture;
+    let bob = scim.new_user("bob").await;
+    let staff = scim.new_group("staff", &[&bob]).await;
+    followed(fixture).await;
+    let (near, far) = (format!("uid=ana,ou=near,{PEOPLE}"), format!("uid=ana,ou=far,{PEOPLE}"));
+    directory.ldapmodify(&format!(
+        "dn: ou=near,{PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\n\n\
+         dn: {near}\nchangetype: add\nobjectClass: inetOrgPerson\ncn: Ana\nsn: Ruiz\nmail: ana@example.com\n"
+    ));
+    let ana = id(&scim.find("/Users", "emails.value eq \"ana@example.com\"").await["Resources"][0]);
+    let path = [format!("/Users/{ana}")];
+    until("she is remembered", || costs_nothing(fixture, &path)).await;
+
+    // An entry above hers is none of a user, so the feed does not tell of it.
+    directory.rename(&format!("ou=near,{PEOPLE}"), "ou=far").await;
+    for _ in 0..2 {
+        let operation = json!([{ "op": "add", "path": "members", "value": [{ "value": ana }] }]);
+        scim.patch(&format!("/Groups/{staff}"), operation).await.expect(204);
+        let group = directory.group("staff").await.unwrap();
+        let members = group.all("member");
+        assert!(members.contains(&&*far) && !members.contains(&&*near), "{members:?}");
+        assert_eq!(displays(fixture, &staff).await.len(), 2);
+    }
 }
 
 #[tokio::test]
