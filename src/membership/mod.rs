@@ -150,19 +150,19 @@ impl MembershipCache {
         let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
             names: Cache::builder()
-                .max_capacity(share(18))
+                .max_capacity(share(16))
                 .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, called.name().into_iter()))
                 .time_to_live(ttl)
                 .build(),
             homes: Cache::builder()
-                .max_capacity(share(22))
+                .max_capacity(share(20))
                 .weigher(|_, seen: &Arc<Seen>| {
                     weight(seen.dn.len() + seen.mark.as_ref().map_or(0, |mark| mark.len()) + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
             groups: Cache::builder()
-                .max_capacity(share(22))
+                .max_capacity(share(20))
                 .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
                     weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
                 })
@@ -180,7 +180,7 @@ impl MembershipCache {
                 .time_to_live(ttl)
                 .build(),
             found: Cache::builder()
-                .max_capacity(share(2))
+                .max_capacity(share(8))
                 .weigher(|question: &Question, (_, ids): &(Reading, Arc<[Uuid]>)| {
                     weight(question.filter.len() + ids.len() * size_of::<Uuid>() + 128, std::iter::empty())
                 })
