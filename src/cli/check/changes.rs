@@ -4,13 +4,13 @@ use super::findings::Findings;
 use super::{Patient, software};
 use crate::directory::Vendor;
 use crate::ldap::LdapDirectory;
-use crate::membership::CacheConfig;
+use crate::service::ServiceConfig;
 
 /// Overlays that give an entry attributes which are not stored in it.
 const MADE_UP_BY: [&str; 2] = ["dynlist", "collect"];
 
-pub(super) async fn check(patient: &Patient<'_>, cache: CacheConfig, findings: &mut Findings) {
-    let vendor = patient.capabilities.vendor;
+pub(super) async fn check(patient: &Patient<'_>, config: &ServiceConfig, findings: &mut Findings) {
+    let (vendor, cache) = (patient.capabilities.vendor, config.cache);
     if !cache.feed {
         return findings
             .note("cache.feed is false: what others change is seen after cache.blind_ttl, and every resource is read each time");

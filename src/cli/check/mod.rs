@@ -97,7 +97,7 @@ async fn check_others(config: Config, resources: Resources, findings: &mut Findi
             let (directory, capabilities) = (&directory, &*capabilities);
             let patient = Patient { config: &ldap, directory, capabilities, mapping: &mapping };
             patient.check(inspection.as_mut(), findings).await;
-            changes::check(&patient, config.service.cache, findings).await;
+            changes::check(&patient, &config.service, findings).await;
             guards::check(&patient, &config.service.protected, config.service.rails, findings).await;
             if let Some(people) = config.auth.oauth.as_ref().and_then(|oauth| oauth.administrators.as_ref()) {
                 administrators::check(&patient, people, findings).await;
