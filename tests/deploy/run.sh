@@ -18,18 +18,6 @@ cache=$target/deploy
 # shellcheck source-path=SCRIPTDIR source=../ground.sh
 . "$root/tests/ground.sh"
 
-# The schemas of the Prometheus operator, beside the script that imports them, anew whenever their versions change.
-install_packages_of_npm() {
-  if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
-    rm -rf "$cache/node_modules" "$cache/installed.json"
-    cp "$here/package.json" "$here/package-lock.json" "$cache"
-    npm ci --prefix "$cache" --ignore-scripts --no-audit --no-fund >"$cache/log" 2>&1 ||
-      stop "npm could not install the schemas:" "$cache/log"
-    cp "$here/package-lock.json" "$cache/installed.json"
-  fi
-  cp "$here/monitors.mjs" "$cache"
-}
-
 # The files that the examples' configuration names, as Secrets bring them.
 make_secrets() {
   rm -rf "${cache:?}/etc"

@@ -6,7 +6,9 @@ use reqwest::Method;
 use reqwest::header::IF_NONE_MATCH;
 use serde_json::{Value, json};
 
-use crate::support::{Fault, Fixture, GatewayOptions, Link, PEOPLE, Slapd, SlapdOptions, Vendor, each, id, sorted, until};
+use crate::support::{
+    Client, Fault, Fixture, GatewayOptions, Link, PEOPLE, Slapd, SlapdOptions, Vendor, each, id, sorted, until,
+};
 
 /// A metric without labels, or with these.
 async fn metric(fixture: &Fixture, name: &str) -> u64 {
@@ -17,6 +19,15 @@ async fn metric(fixture: &Fixture, name: &str) -> u64 {
 
 async fn searches(fixture: &Fixture) -> u64 {
     fixture.gateway.operations("search", "success").await
+}
+
+/// Makes users user0, user1 and so on; returns their ids.
+async fn new_users(scim: &Client, number: usize) -> Vec<String> {
+    let mut users = Vec::new();
+    for n in 0..number {
+        users.push(scim.new_user(&format!("user{n}")).await);
+    }
+    users
 }
 
 async fn followed(fixture: &Fixture) {
@@ -81,10 +92,7 @@ async fn what_others_change_is_seen() {
 async fn what_is_remembered_costs_no_search() {
     let fixture = &Fixture::start().await;
     let scim = &fixture.scim;
-    let mut members = Vec::new();
-    for n in 0..5 {
-        members.push(scim.new_user(&format!("user{n}")).await);
-    }
+    let members = new_users(scim, 5).await;
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let staff = scim.new_group("staff", &members).await;
     followed(fixture).await;
@@ -228,10 +236,7 @@ async fn entries_are_read_each_time_where_that_is_wanted_or_their_marks_do_not_t
 async fn who_leaves_a_group_is_not_looked_for_and_leaves_it_under_any_name() {
     let fixture = &Fixture::before(Slapd::start(&SlapdOptions::default()).into(), GatewayOptions::default()).await;
     let Fixture { scim, directory, .. } = fixture;
-    let mut users = Vec::new();
-    for n in 0..6 {
-        users.push(scim.new_user(&format!("user{n}")).await);
-    }
+    let users = new_users(scim, 6).await;
     let members: Vec<&str> = users.iter().map(String::as_str).collect();
     let staff = scim.new_group("staff", &members).await;
     followed(fixture).await;
@@ -319,10 +324,7 @@ async fn our_own_writes_are_seen_at_once() {
 async fn a_page_of_users_tells_everyone_their_own_groups() {
     let fixture = &Fixture::start().await;
     let scim = &fixture.scim;
-    let mut users = Vec::new();
-    for n in 0..8 {
-        users.push(scim.new_user(&format!("user{n}")).await);
-    }
+    let users = new_users(scim, 8).await;
     for n in 0..4_usize {
         // The user of number m is in the groups whose bit is set in it.
         let members: Vec<&str> = (0..8).filter(|m| m >> n & 1 == 1).map(|m: usize| users[m].as_str()).collect();
