@@ -57,6 +57,11 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// What a member of a group may be.
+    pub fn member_kinds(&self) -> &'static [Kind] {
+        if self.groups_nested { &[Kind::User, Kind::Group] } else { &[Kind::User] }
+    }
+
     /// Compiles.
     pub fn compile(
         config: &MappingConfig,

@@ -38,14 +38,7 @@ impl ResourceMapping {
     pub fn attributes(&self, projection: &Projection) -> Arc<[String]> {
         // What almost every request asks for.
         let usual = self.usual_attributes.get_or_init(|| self.attributes_where(|path| Projection::Default.wants(path)).into());
-        match projection {
-            Projection::Default => usual.clone(),
-            Projection::Only(_) | Projection::Except(_) => {
-                let asked = self.attributes_where(|path| projection.wants(path));
-                // One list of names serves all that is remembered by it.
-                if *asked == **usual { usual.clone() } else { asked.into() }
-            }
-        }
+        one_list(projection, usual, || self.attributes_where(|path| projection.wants(path)))
     }
 
     /// The same, so that a list's filter can be evaluated too, and its order told.
@@ -79,13 +72,7 @@ impl ResourceMapping {
         let Some(member) = self.member_attribute() else { return self.attributes(projection) };
         let without = |all: &[String]| all.iter().filter(|attribute| *attribute != member).cloned().collect::<Vec<_>>();
         let usual = self.usual_but_members.get_or_init(|| without(&self.attributes(&Projection::Default)).into());
-        match projection {
-            Projection::Default => usual.clone(),
-            Projection::Only(_) | Projection::Except(_) => {
-                let asked = without(&self.attributes(projection));
-                if *asked == **usual { usual.clone() } else { asked.into() }
-            }
-        }
+        one_list(projection, usual, || without(&self.attributes(projection)))
     }
 
     /// Whether all that is read of an entry, but for a group's members, is stored in it and changes with its change mark alone. What
@@ -184,6 +171,17 @@ impl ResourceMapping {
         match serde_json::to_value(self.shown(self.whole_view(), entry, context)) {
             Ok(Value::Object(map)) => Resource::from_map(map),
             Ok(_) | Err(_) => Resource::new(),
+        }
+    }
+}
+
+/// What is asked for by a projection, as the usual list where it is the same: one list of names serves all that is remembered by it.
+fn one_list(projection: &Projection, usual: &Arc<[String]>, asked: impl FnOnce() -> Vec<String>) -> Arc<[String]> {
+    match projection {
+        Projection::Default => usual.clone(),
+        Projection::Only(_) | Projection::Except(_) => {
+            let asked = asked();
+            if *asked == **usual { usual.clone() } else { asked.into() }
         }
     }
 }

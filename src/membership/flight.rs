@@ -51,7 +51,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Flights<K, V> {
         };
         flight.found.get_or_try_init(|| reading).await.cloned()
     }
+}
 
+impl<K: Eq + Hash, V> Flights<K, V> {
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Flight<V>>>> {
         // Nothing that panics is done under the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,7 +70,7 @@ struct Aboard<'a, K: Eq + Hash, V> {
 
 impl<K: Eq + Hash, V> Drop for Aboard<'_, K, V> {
     fn drop(&mut self) {
-        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.flights.lock();
         if flights.get(self.key).is_some_and(|flight| Arc::ptr_eq(flight, self.flight)) {
             flights.remove(self.key);
         }

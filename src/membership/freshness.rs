@@ -103,6 +103,11 @@ impl Freshness {
         self.holds(then) && then.groups == self.groups.load(Ordering::Acquire)
     }
 
+    /// The same of whatever rests on both.
+    pub(super) fn resources_hold(&self, then: Reading) -> bool {
+        self.users_hold(then) && self.groups_hold(then)
+    }
+
     /// Whether nothing but a change that we would know of could have put an end to it.
     pub(super) fn holds(&self, then: Reading) -> bool {
         self.is_following() || then.at.elapsed() < self.blind_ttl

@@ -278,14 +278,19 @@ impl MembershipCache {
 
     /// The name of an entry, if it has it as far as the directory has told, which tells each change at once.
     pub fn certain_name(&self, mapping: &ResourceMapping, id: &str) -> Option<Dn> {
-        let seen = ResourceMapping::parse_id(id).filter(|_| self.remembers(mapping)).and_then(|id| self.homes.get(&id))?;
+        self.remembers(mapping).then(|| self.told_name(mapping, id)).flatten()
+    }
+
+    /// The name of an entry, if it has it as far as the directory has told.
+    fn told_name(&self, mapping: &ResourceMapping, id: &str) -> Option<Dn> {
+        let seen = self.homes.get(&ResourceMapping::parse_id(id)?)?;
         self.certain_mark(&seen)?;
         seen.dn.parse().ok().filter(|dn: &Dn| dn.is_under(&mapping.base))
     }
 
     /// Whether entries of this resource type are remembered: every change of what they hold must change their mark, or nothing would
     /// tell of it.
-    fn remembers(&self, mapping: &ResourceMapping) -> bool {
+    pub fn remembers(&self, mapping: &ResourceMapping) -> bool {
         mapping.is_told_by_marks() && self.remembers.unwrap_or(mapping.profile.marks == Marks::Everything)
     }
 
@@ -296,7 +301,7 @@ impl MembershipCache {
         }
         let found = self.homes.get(&id).zip(self.entries.get(&id)).and_then(|(seen, packed)| {
             let serves = packed.serves(self.certain_mark(&seen)?, attributes)
-                && packed.refers_since.is_none_or(|since| self.freshness.users_hold(since) && self.freshness.groups_hold(since));
+                && packed.refers_since.is_none_or(|since| self.freshness.resources_hold(since));
             if serves { seen.dn.parse().ok().map(|dn| packed.unpack(dn)) } else { None }
         });
         self.metrics.looked_up(Remembered::Entries, found.is_some());
@@ -331,10 +336,7 @@ impl MembershipCache {
 
     /// The few resources that a search found, if no user or group was changed since.
     pub fn found(&self, question: &Question) -> Option<Arc<[Uuid]>> {
-        let found = self
-            .found
-            .get(question)
-            .filter(|(since, _)| self.is_following() && self.freshness.users_hold(*since) && self.freshness.groups_hold(*since));
+        let found = self.found.get(question).filter(|(since, _)| self.is_following() && self.freshness.resources_hold(*since));
         self.metrics.looked_up(Remembered::Found, found.is_some());
         found.map(|(_, ids)| ids)
     }
@@ -358,7 +360,7 @@ impl MembershipCache {
     fn holds(&self, called: &Called) -> bool {
         match called {
             Called::Resource { id, since, .. } => self.freshness.holds(*since) && self.homes.contains_key(id),
-            Called::Nobody { since } => self.freshness.users_hold(*since) && self.freshness.groups_hold(*since),
+            Called::Nobody { since } => self.freshness.resources_hold(*since),
         }
     }
 
@@ -408,7 +410,7 @@ impl MembershipCache {
 
     /// Whether that is so now.
     pub fn members_hold(&self, members: &Members) -> bool {
-        self.freshness.users_hold(members.since) && self.freshness.groups_hold(members.since)
+        self.freshness.resources_hold(members.since)
     }
 
     /// Notes the members of a group in one version, read since.
@@ -504,11 +506,9 @@ impl MembershipCache {
         kinds: &[Kind],
         id: &str,
     ) -> Result<Option<Dn>, DirectoryError> {
-        let seen =
-            ResourceMapping::parse_id(id).and_then(|id| self.homes.get(&id)).filter(|seen| self.certain_mark(seen).is_some());
-        let Some(dn) = seen.and_then(|seen| seen.dn.parse::<Dn>().ok()) else { return Ok(None) };
-        let side = kinds.iter().map(|kind| mapping.of(*kind)).find(|side| dn.is_under(&side.base));
-        let Some((side, filter)) = side.and_then(|side| Some((side, side.by_id(id)?))) else { return Ok(None) };
+        let mut sides = kinds.iter().map(|kind| mapping.of(*kind));
+        let told = sides.find_map(|side| Some((side, self.told_name(side, id)?, side.by_id(id)?)));
+        let Some((side, dn, filter)) = told else { return Ok(None) };
         let mut look = SearchRequest::entry(&dn, vec!["1.1".to_owned()]);
         look.filter = Filter::all([side.visible(), filter]);
         Ok(directory.search(&look).await?.entries.into_iter().next().map(|entry| entry.dn))

@@ -95,7 +95,7 @@ impl Service {
 /// What is wanted of entries so that they can be shown.
 pub(super) struct Wanted {
     /// Of a group whose members are to be shown, without them.
-    attributes: Arc<[String]>,
+    pub(super) attributes: Arc<[String]>,
     /// Whether they are.
     members: bool,
 }

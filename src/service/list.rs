@@ -185,7 +185,9 @@ impl Service {
         if query.sort_by.is_some() || !asked.selective {
             return Ok(None);
         }
-        let question = query.filter.as_ref().map(|filter| Question { kind: side.ty.kind, filter: filter.to_string() });
+        // What was found is of use where the resources are remembered too.
+        let filter = query.filter.as_ref().filter(|_| self.cache.remembers(side));
+        let question = filter.map(|filter| Question { kind: side.ty.kind, filter: filter.to_string() });
         let wanted = Wanted::of(side, &query.projection);
         let remembered = |id: &Uuid| self.remembered(side, *id, &wanted).map(Looked::Remembered);
         if let Some(ids) = question.as_ref().and_then(|question| self.cache.found(question))
@@ -207,12 +209,11 @@ impl Service {
             let matching = self.matching(cx, asked, &found.entries).await?;
             matching.into_iter().map(|(entry, _)| entry.clone()).collect()
         };
-        let asked = side.attributes_without_members(&query.projection);
         if let [one] = entries.as_slice() {
             self.cache.note(side, one, since);
-            self.cache.note_entry(side, one, &asked, since);
+            self.cache.note_entry(side, one, &wanted.attributes, since);
         } else {
-            self.cache.note_listed(side, &entries, &asked, since);
+            self.cache.note_listed(side, &entries, &wanted.attributes, since);
         }
         if let Some((question, ids)) = question.zip(entries.iter().map(|entry| side.id(entry)).collect::<Option<Vec<Uuid>>>()) {
             self.cache.note_found(question, ids.into(), since);
@@ -292,9 +293,8 @@ impl Service {
             let any = ids.iter().map(|id| side.by_uuid(*id)).collect();
             self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
         };
-        let asked = side.attributes_without_members(&query.projection);
         for found in try_join_all(unknown.chunks(BATCH).map(batch)).await? {
-            self.cache.note_listed(side, &found, &asked, since);
+            self.cache.note_listed(side, &found, &wanted.attributes, since);
             known.extend(found.into_iter().filter_map(|entry| Some((side.id(&entry)?, Looked::Read(entry, since)))));
         }
         Ok(ids.iter().filter_map(|id| known.remove(id)).collect())

@@ -342,7 +342,7 @@ impl Service {
     ) -> Result<Targets, ScimError> {
         let coming: Vec<&str> = coming.into_iter().collect();
         let all: Vec<&str> = coming.iter().copied().chain(going).collect();
-        let kinds: &[Kind] = if mapping.groups_nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
+        let kinds = mapping.member_kinds();
         let look = async |kinds: &[Kind], ids: Vec<&'a str>| {
             self.cache.targets(&*self.directory, mapping, kinds, ids).await.map_err(|e| error::refused(side, e))
         };

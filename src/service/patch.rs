@@ -160,7 +160,7 @@ impl Service {
     /// them would not be found, and nobody else is taken away in its place. (Whoever is added is looked at: under a name that is no
     /// longer its own it would be no member, and nothing would tell.)
     fn believed_leavers(&self, mapping: &Mapping, change: &MemberChange) -> Option<Members> {
-        let kinds: &[Kind] = if mapping.groups_nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
+        let kinds = mapping.member_kinds();
         let name = |id: &String| kinds.iter().find_map(|kind| self.cache.certain_name(mapping.of(*kind), id));
         let remove: Vec<Dn> = change.remove.iter().map(name).collect::<Option<_>>()?;
         (change.add.is_empty() && !remove.is_empty()).then(|| Members { add: Vec::new(), remove, believed: true })
