@@ -36,4 +36,4 @@ pub use roles::{ROLE_ATTRIBUTE, Role, by_member_of};
 pub use view::{Shown, View};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -74,15 +74,17 @@ impl MembershipCache {
         self.metrics.told();
         // Whatever rests on several entries may have been read before this one was: the version of one alone does not tell.
         self.changed_in(branch);
+        let told: Option<Box<str>> = mark.map(Into::into);
+        // First of all: whoever notes an earlier version meanwhile finds this when that is done.
+        self.told.insert(id, told.clone());
+        let key = dn.key();
+        self.names.invalidate(&key);
         let seen = self.homes.get(&id);
         // The echo of a write of ours, or of what was read since.
         let known = seen.as_ref().and_then(|seen| seen.mark.as_deref());
         if known.zip(mark).is_some_and(|(known, mark)| order(known, mark) != Ordering::Less) {
             return;
         }
-        let mark: Option<Box<str>> = mark.map(Into::into);
-        self.told.insert(id, mark.clone());
-        let key = dn.key();
         if let Some(seen) = seen {
             if let Ok(old) = seen.dn.parse::<Dn>().map(|old| old.key())
                 && old != key
@@ -91,17 +93,16 @@ impl MembershipCache {
             }
             // Told late, it may be older than a write of ours that has ended since: so it is no newer than what was read last.
             let (owned, since) = (seen.owned, seen.since);
-            self.homes.insert(id, Arc::new(Seen { dn: dn.to_string().into(), row: Row::of(&key), owned, mark, since }));
+            self.homes.insert(id, Arc::new(Seen { dn: dn.to_string().into(), row: Row::of(&key), owned, mark: told, since }));
         }
-        self.names.invalidate(&key);
     }
 
     fn gone(&self, branch: usize, id: Uuid) {
         self.metrics.told();
         // Whatever was read of it before is out of date.
+        self.changed_in(branch);
         self.told.insert(id, None);
         self.forget_id(id);
-        self.changed_in(branch);
     }
 
     fn changed_in(&self, branch: usize) {
@@ -126,9 +127,6 @@ impl MembershipCache {
     /// An entry was written by us, or may have been.
     pub(super) fn written(&self, write: &Write) {
         self.freshness.written(write.row);
-        if let Some(name) = write.name.as_ref().filter(|name| self.names.contains_key(*name)) {
-            self.names.invalidate(name);
-        }
         if write.is_user {
             self.freshness.users_changed();
         }
@@ -140,18 +138,84 @@ impl MembershipCache {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::time::Duration;
 
     use super::*;
+    use crate::directory::Entry;
+    use crate::mapping::tests::MAPPING;
     use crate::membership::CacheConfig;
     use crate::telemetry::Metrics;
 
-    #[test]
-    fn what_is_told_ends_what_rests_on_others_even_where_that_version_was_read_already() {
+    fn following() -> MembershipCache {
         let ttl = Duration::from_mins(5);
         let config = CacheConfig { capacity: 1000, ttl, blind_ttl: ttl, feed: true, entries: None };
         let cache = MembershipCache::new(config, &Metrics::default());
         cache.hear(FeedEvent::Following { seamless: true });
+        cache
+    }
+
+    fn ann(id: Uuid, mark: &str) -> Entry {
+        let mut entry = Entry::new("uid=ann,ou=people,dc=example,dc=com".parse().unwrap());
+        entry.push_text("entryUUID", &id.to_string());
+        entry.push_text("entryCSN", mark);
+        entry.push_text("uid", "ann");
+        entry
+    }
+
+    /// Tries the many ways in which the two may come between each other.
+    #[test]
+    fn an_older_version_that_is_noted_while_a_later_one_is_told_is_not_believed() {
+        let (cache, start) = (following(), Barrier::new(2));
+        let ids = || (1..=5_000).map(Uuid::from_u128);
+        let mut believed = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for id in ids() {
+                    let Entry { dn, .. } = ann(id, "2");
+                    start.wait();
+                    cache.hear(FeedEvent::Changed { branch: USERS, id, dn, mark: Some("2".to_owned()) });
+                    start.wait();
+                }
+            });
+            for id in ids() {
+                let (entry, since) = (ann(id, "1"), cache.reading());
+                start.wait();
+                cache.note(&MAPPING.users, &entry, since);
+                start.wait();
+                let is_old = cache.version(&id.to_string()).is_some_and(|version| version != "W/\"2\"");
+                let has_old_name = cache.names.get(&entry.dn.key()).is_some_and(|called| cache.holds(&called));
+                believed += usize::from(is_old) + usize::from(has_old_name);
+            }
+        });
+        assert_eq!(believed, 0);
+    }
+
+    #[test]
+    fn a_name_that_was_read_before_a_write_of_ours_or_before_a_gap_is_not_believed() {
+        let cache = following();
+        let (users, id) = (&MAPPING.users, Uuid::from_u128(1));
+        let entry = ann(id, "1");
+        let key = entry.dn.key();
+        let is_believed = |since| {
+            cache.note(users, &entry, since);
+            cache.names.get(&key).is_some_and(|called| cache.holds(&called))
+        };
+        let before = cache.reading();
+        let write = || cache.written(&Write { row: Row::of(&key), is_user: true, is_group: false });
+        write();
+        let during = cache.reading();
+        write();
+        assert!(!is_believed(before) && !is_believed(during));
+        let after = cache.reading();
+        assert!(is_believed(after));
+        cache.hear(FeedEvent::Untold);
+        assert!(!is_believed(after));
+    }
+
+    #[test]
+    fn what_is_told_ends_what_rests_on_others_even_where_that_version_was_read_already() {
+        let cache = following();
         let (id, dn) = (Uuid::from_u128(1), "uid=ann,dc=x".parse::<Dn>().unwrap());
         let before = cache.reading();
         let seen =

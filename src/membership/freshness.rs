@@ -88,9 +88,12 @@ impl Freshness {
 
     /// Whether an entry that was read then is as it was, as far as we have not written to it and the feed has not told of it.
     pub(super) fn entry_holds(&self, row: Row, then: Reading) -> bool {
-        self.is_following()
-            && then.epoch == self.epochs.load(Ordering::Acquire)
-            && self.rows.get(usize::from(row.0)).is_some_and(|last| last.load(Ordering::Acquire) <= then.writes)
+        self.is_following() && self.name_holds(row, then)
+    }
+
+    /// The same of what it is called, which is believed for a while without a feed too.
+    pub(super) fn name_holds(&self, row: Row, then: Reading) -> bool {
+        self.holds(then) && self.rows.get(usize::from(row.0)).is_some_and(|last| last.load(Ordering::Acquire) <= then.writes)
     }
 
     /// Whether what was read then about users is what would be read now.
@@ -109,8 +112,8 @@ impl Freshness {
     }
 
     /// Whether nothing but a change that we would know of could have put an end to it.
-    pub(super) fn holds(&self, then: Reading) -> bool {
-        self.is_following() || then.at.elapsed() < self.blind_ttl
+    fn holds(&self, then: Reading) -> bool {
+        then.epoch == self.epochs.load(Ordering::Acquire) && (self.is_following() || then.at.elapsed() < self.blind_ttl)
     }
 
     pub(super) fn is_following(&self) -> bool {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -80,6 +81,7 @@ enum Called {
     Resource {
         name: Name,
         id: Uuid,
+        row: Row,
         since: Reading,
     },
     /// Nothing that is visible through SCIM.
@@ -187,7 +189,8 @@ impl MembershipCache {
                 .time_to_live(ttl)
                 .build(),
             remembers,
-            told: Cache::builder().max_capacity(capacity).time_to_live(UNDER_WAY).build(),
+            // The latest must always be let in.
+            told: Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).time_to_live(UNDER_WAY).build(),
             freshness: Freshness::new(blind_ttl),
             state: watch::Sender::new(if feed { FeedState::Lost } else { FeedState::Off }),
             metrics: metrics.cache(),
@@ -214,7 +217,16 @@ impl MembershipCache {
         if let Some(id) = self.note_home(mapping, entry, since)
             && let Some(name) = mapping.name(entry)
         {
-            self.names.insert(entry.dn.key(), Called::Resource { name, id, since });
+            self.note_name(mapping, entry, (entry.dn.key(), name, id), since);
+        }
+    }
+
+    /// Notes by what an entry that was read is called.
+    fn note_name(&self, mapping: &ResourceMapping, entry: &Entry, (key, name, id): (DnKey, Name, Uuid), since: Reading) {
+        let row = Row::of(&entry.dn.key());
+        self.names.insert(key.clone(), Called::Resource { name, id, row, since });
+        if self.is_overtaken(mapping, id, entry.text(mapping.profile.change_mark)) {
+            self.names.invalidate(&key);
         }
     }
 
@@ -238,10 +250,15 @@ impl MembershipCache {
             }
         }
         let owned = mapping.adoption(entry).is_empty();
-        let mark = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
+        let exact = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
         let row = Row::of(&entry.dn.key());
-        self.homes.insert(id, Arc::new(Seen { dn: dn.into(), row, owned, mark, since }));
-        Some(id)
+        self.homes.insert(id, Arc::new(Seen { dn: dn.into(), row, owned, mark: exact, since }));
+        // The feed may have told of a later version between the first look and now.
+        let is_news = !self.is_overtaken(mapping, id, mark);
+        if !is_news {
+            self.homes.invalidate(&id);
+        }
+        is_news.then_some(id)
     }
 
     /// Whether the feed has told of a later version than this one.
@@ -359,7 +376,7 @@ impl MembershipCache {
     /// A name whose entry is no longer known to be where it was is none that the feed would put an end to.
     fn holds(&self, called: &Called) -> bool {
         match called {
-            Called::Resource { id, since, .. } => self.freshness.holds(*since) && self.homes.contains_key(id),
+            Called::Resource { id, row, since, .. } => self.freshness.name_holds(*row, *since) && self.homes.contains_key(id),
             Called::Nobody { since } => self.freshness.resources_hold(*since),
         }
     }
@@ -443,12 +460,9 @@ impl MembershipCache {
                 unknown.iter().filter(|(_, dn)| dn.is_under(&side.base)).map(|(_, dn)| side.by_name(dn)).collect();
             for entry in self.find(directory, side, here).await? {
                 let Some((name, id)) = side.name(&entry).zip(side.id(&entry)) else { continue };
-                self.note(side, &entry, since);
-                let overtaken = self.is_overtaken(side, id, entry.text(side.profile.change_mark));
+                self.note_home(side, &entry, since);
                 for key in side.called(&entry.dn) {
-                    if !overtaken {
-                        self.names.insert(key.clone(), Called::Resource { name: name.clone(), id, since });
-                    }
+                    self.note_name(side, &entry, (key.clone(), name.clone(), id), since);
                     known.insert(key, name.clone());
                 }
             }

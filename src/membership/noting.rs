@@ -9,7 +9,7 @@ use super::MembershipCache;
 use super::freshness::Row;
 use crate::directory::profile::Profile;
 use crate::directory::{
-    Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
+    Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
     SearchRequest, SearchResult, Written,
 };
 
@@ -28,10 +28,9 @@ impl Noting {
         Self { directory, cache, users, groups }
     }
 
-    fn write(&self, dn: &Dn, is_new: bool) -> UnderWay<'_> {
+    fn write(&self, dn: &Dn) -> UnderWay<'_> {
         let (is_user, is_group) = (dn.is_under(&self.users), dn.is_under(&self.groups));
-        let key = dn.key();
-        let write = Write { row: Row::of(&key), name: (!is_new).then_some(key), is_user, is_group };
+        let write = Write { row: Row::of(&dn.key()), is_user, is_group };
         self.cache.written(&write);
         UnderWay { cache: &self.cache, write }
     }
@@ -40,8 +39,6 @@ impl Noting {
 /// What a write may make untrue.
 pub(super) struct Write {
     pub(super) row: Row,
-    /// What it is called, unless there was no such entry before.
-    pub(super) name: Option<DnKey>,
     pub(super) is_user: bool,
     pub(super) is_group: bool,
 }
@@ -73,7 +70,7 @@ impl Directory for Noting {
     }
 
     async fn add(&self, entry: &Entry, reads: Reads<'_>) -> Result<Written, DirectoryError> {
-        let _write = self.write(&entry.dn, true);
+        let _write = self.write(&entry.dn);
         self.directory.add(entry, reads).await
     }
 
@@ -84,13 +81,13 @@ impl Directory for Noting {
         assertion: Option<&Filter>,
         reads: Reads<'_>,
     ) -> Result<Written, DirectoryError> {
-        let _write = self.write(dn, false);
+        let _write = self.write(dn);
         self.directory.modify(dn, changes, assertion, reads).await
     }
 
     async fn rename(&self, dn: &Dn, rdn: &Rdn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
         let renamed = dn.renamed(rdn.clone());
-        let _writes = (self.write(dn, false), self.write(&renamed, true));
+        let _writes = (self.write(dn), self.write(&renamed));
         self.directory.rename(dn, rdn, assertion, reads).await
     }
 
@@ -102,7 +99,7 @@ impl Directory for Noting {
         reads: Reads<'_>,
     ) -> Result<Written, DirectoryError> {
         let moved = dn.rdn().map_or_else(|| parent.clone(), |rdn| parent.child(rdn.clone()));
-        let _writes = (self.write(dn, false), self.write(&moved, true));
+        let _writes = (self.write(dn), self.write(&moved));
         self.directory.relocate(dn, parent, assertion, reads).await
     }
 
@@ -111,12 +108,12 @@ impl Directory for Noting {
     }
 
     async fn set_password(&self, dn: &Dn, password: &str) -> Result<(), DirectoryError> {
-        let _write = self.write(dn, false);
+        let _write = self.write(dn);
         self.directory.set_password(dn, password).await
     }
 
     async fn delete(&self, dn: &Dn, assertion: Option<&Filter>, reads: Reads<'_>) -> Result<Written, DirectoryError> {
-        let _write = self.write(dn, false);
+        let _write = self.write(dn);
         self.directory.delete(dn, assertion, reads).await
     }
 

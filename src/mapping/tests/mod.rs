@@ -199,7 +199,7 @@ pub(super) fn compiled(config: &MappingConfig, loaded: Loaded) -> Mapping {
 }
 
 /// The mapping of a directory that has our schema and no password policy.
-pub(super) static MAPPING: LazyLock<Mapping> = LazyLock::new(|| compiled(&config(), Loaded { ours: true, ppolicy: false }));
+pub(crate) static MAPPING: LazyLock<Mapping> = LazyLock::new(|| compiled(&config(), Loaded { ours: true, ppolicy: false }));
 
 pub(super) fn resource(side: &ResourceMapping, body: Value) -> Resource {
     let body_text = body.to_string();
@@ -243,7 +243,7 @@ pub(super) fn read(side: &ResourceMapping, entry: &Entry) -> Resource {
 }
 
 /// An entry with what the directory itself adds to it.
-pub(super) fn stamped(mut entry: Entry, id: &str) -> Entry {
+pub(crate) fn stamped(mut entry: Entry, id: &str) -> Entry {
     entry.push_text("entryUUID", id);
     entry.push_text("entryCSN", "20261125120000.000000Z#000000#000#000000");
     entry.push_text("createTimestamp", "20261125120000Z");
