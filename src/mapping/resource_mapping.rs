@@ -74,6 +74,11 @@ impl ResourceMapping {
         )
     }
 
+    /// Whether an entry of this resource type may be invisible.
+    pub fn hides_some(&self) -> bool {
+        self.visible.is_some() || self.not_deleted().is_some()
+    }
+
     /// Entries of this resource type, managed or not.
     pub fn class(&self) -> Filter {
         self.class.clone()

@@ -11,11 +11,15 @@ use super::noting::Write;
 use super::{MembershipCache, Seen, order};
 use crate::directory::{Branch, Directory, Dn, FeedEvent};
 use crate::mapping::{Mapping, ResourceMapping};
+use crate::scim::Kind;
 use crate::telemetry::FeedState;
 
-/// The branches that are followed, by their numbers.
-const USERS: usize = 0;
-const GROUPS: usize = 1;
+/// What the branches that are followed hold, by their numbers.
+const BRANCHES: [Kind; 2] = [Kind::User, Kind::Group];
+
+fn kind_of(branch: usize) -> Option<Kind> {
+    BRANCHES.get(branch).copied()
+}
 
 impl MembershipCache {
     /// Listens for ever to what the directory tells, once it is known what is to be followed, and anew whenever that changes.
@@ -28,7 +32,7 @@ impl MembershipCache {
             let now = mapping.borrow_and_update().clone();
             if let Some(mapping) = now {
                 let branch = |side: &ResourceMapping| Branch { base: side.base.clone(), filter: side.class() };
-                followed = vec![branch(&mapping.users), branch(&mapping.groups)];
+                followed = BRANCHES.map(|kind| branch(mapping.of(kind))).to_vec();
             }
             let tell = |event| self.hear(event);
             let changed = tokio::select! {
@@ -42,7 +46,7 @@ impl MembershipCache {
         }
     }
 
-    fn hear(&self, event: FeedEvent) {
+    pub(super) fn hear(&self, event: FeedEvent) {
         match event {
             FeedEvent::Following { seamless } => {
                 if !seamless {
@@ -82,7 +86,11 @@ impl MembershipCache {
         let seen = self.homes.get(&id);
         // The echo of a write of ours, or of what was read since.
         let known = seen.as_ref().and_then(|seen| seen.mark.as_deref());
-        if known.zip(mark).is_some_and(|(known, mark)| order(known, mark) != Ordering::Less) {
+        let is_echo = known.zip(mark).is_some_and(|(known, mark)| order(known, mark) != Ordering::Less);
+        if let Some(kind) = kind_of(branch) {
+            self.orders.told(kind, id, !is_echo);
+        }
+        if is_echo {
             return;
         }
         if let Some(seen) = seen {
@@ -103,13 +111,16 @@ impl MembershipCache {
         self.changed_in(branch);
         self.told.insert(id, None);
         self.forget_id(id);
+        if let Some(kind) = kind_of(branch) {
+            self.orders.gone(kind, id);
+        }
     }
 
     fn changed_in(&self, branch: usize) {
-        match branch {
-            USERS => self.freshness.users_changed(),
-            GROUPS => self.freshness.groups_changed(),
-            _ => {}
+        match kind_of(branch) {
+            Some(Kind::User) => self.freshness.users_changed(),
+            Some(Kind::Group) => self.freshness.groups_changed(),
+            None => {}
         }
     }
 
@@ -139,21 +150,11 @@ impl MembershipCache {
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
-    use std::time::Duration;
 
     use super::*;
     use crate::directory::Entry;
     use crate::mapping::tests::MAPPING;
-    use crate::membership::CacheConfig;
-    use crate::telemetry::Metrics;
-
-    fn following() -> MembershipCache {
-        let ttl = Duration::from_mins(5);
-        let config = CacheConfig { capacity: 1000, ttl, blind_ttl: ttl, feed: true, entries: None };
-        let cache = MembershipCache::new(config, &Metrics::default());
-        cache.hear(FeedEvent::Following { seamless: true });
-        cache
-    }
+    use crate::membership::tests::following;
 
     fn ann(id: Uuid, mark: &str) -> Entry {
         let mut entry = Entry::new("uid=ann,ou=people,dc=example,dc=com".parse().unwrap());
@@ -174,7 +175,7 @@ mod tests {
                 for id in ids() {
                     let Entry { dn, .. } = ann(id, "2");
                     start.wait();
-                    cache.hear(FeedEvent::Changed { branch: USERS, id, dn, mark: Some("2".to_owned()) });
+                    cache.hear(FeedEvent::Changed { branch: 0, id, dn, mark: Some("2".to_owned()) });
                     start.wait();
                 }
             });
@@ -221,7 +222,7 @@ mod tests {
         let seen =
             Seen { dn: dn.to_string().into(), row: Row::of(&dn.key()), owned: true, mark: Some("7".into()), since: before };
         cache.homes.insert(id, Arc::new(seen));
-        cache.hear(FeedEvent::Changed { branch: USERS, id, dn, mark: Some("7".to_owned()) });
+        cache.hear(FeedEvent::Changed { branch: 0, id, dn, mark: Some("7".to_owned()) });
         assert!(!cache.freshness.users_hold(before) && cache.freshness.groups_hold(before));
         assert_eq!(cache.version(&id.to_string()).as_deref(), Some("W/\"7\""), "it is that version still");
     }

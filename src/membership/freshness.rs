@@ -39,6 +39,12 @@ pub struct Reading {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row(u16);
 
+impl Reading {
+    pub(super) fn age(&self) -> Duration {
+        self.at.elapsed()
+    }
+}
+
 impl Row {
     pub(super) fn of(key: &DnKey) -> Self {
         let mut hasher = std::hash::DefaultHasher::new();
@@ -111,9 +117,26 @@ impl Freshness {
         self.users_hold(then) && self.groups_hold(then)
     }
 
+    /// Whether something may have been changed since that neither we nor the feed can tell.
+    pub(super) fn has_gap_since(&self, then: Reading) -> bool {
+        then.epoch != self.epochs.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing is known to have been changed since.
+    pub(super) fn is_untold_since(&self, then: Reading) -> bool {
+        !self.has_gap_since(then)
+            && then.users == self.users.load(Ordering::Acquire)
+            && then.groups == self.groups.load(Ordering::Acquire)
+    }
+
+    /// Whether no write of ours has begun or ended since.
+    pub(super) fn is_unwritten_since(&self, then: Reading) -> bool {
+        then.writes == self.writes.load(Ordering::Acquire)
+    }
+
     /// Whether nothing but a change that we would know of could have put an end to it.
     fn holds(&self, then: Reading) -> bool {
-        then.epoch == self.epochs.load(Ordering::Acquire) && (self.is_following() || then.at.elapsed() < self.blind_ttl)
+        !self.has_gap_since(then) && (self.is_following() || then.age() < self.blind_ttl)
     }
 
     pub(super) fn is_following(&self) -> bool {

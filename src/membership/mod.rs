@@ -11,6 +11,7 @@ mod feed;
 mod flight;
 mod freshness;
 mod noting;
+mod order;
 mod packed;
 mod roles;
 
@@ -28,10 +29,12 @@ use uuid::Uuid;
 pub use config::CacheConfig;
 pub use freshness::Reading;
 pub use noting::Noting;
+pub use order::Order;
 pub use roles::RoleGroups;
 
 use self::flight::Flights;
 use self::freshness::{Freshness, Row};
+use self::order::Orders;
 use self::packed::Packed;
 use crate::directory::profile::Marks;
 use crate::directory::{Directory, DirectoryError, Dn, DnKey, Entry, Filter, SearchRequest};
@@ -139,6 +142,7 @@ pub struct MembershipCache {
     remembers: Option<bool>,
     /// The change mark by which the feed last told of an entry.
     told: Cache<Uuid, Option<Box<str>>>,
+    orders: Orders,
     freshness: Freshness,
     state: watch::Sender<FeedState>,
     metrics: CacheMetrics,
@@ -191,6 +195,7 @@ impl MembershipCache {
             remembers,
             // The latest must always be let in.
             told: Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).time_to_live(UNDER_WAY).build(),
+            orders: Orders::new(ttl),
             freshness: Freshness::new(blind_ttl),
             state: watch::Sender::new(if feed { FeedState::Lost } else { FeedState::Off }),
             metrics: metrics.cache(),
@@ -566,6 +571,16 @@ fn order(one: &str, other: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::FeedEvent;
+
+    /// A cache that follows the feed.
+    pub(super) fn following() -> MembershipCache {
+        let ttl = Duration::from_mins(5);
+        let config = CacheConfig { capacity: 1000, ttl, blind_ttl: ttl, feed: true, entries: None };
+        let cache = MembershipCache::new(config, &Metrics::default());
+        cache.hear(FeedEvent::Following { seamless: true });
+        cache
+    }
 
     #[test]
     fn the_later_of_two_change_marks_is_known() {

@@ -70,7 +70,7 @@ impl Service {
         };
         let added = self.with_password(side, &resource, added, &read_back).await?;
         if let Some(id) = side.id(&added) {
-            self.orders.created(kind, id);
+            self.cache.created(kind, id);
         }
         if kind == Kind::User && !mapping.default_groups.is_empty() {
             if let Err(error) = self.join_default_groups(&mapping, &added.dn).await {

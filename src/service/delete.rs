@@ -47,7 +47,7 @@ impl Service {
                 Ok(()) => {
                     self.cache.forget(id);
                     if let Ok(id) = Uuid::try_parse(id) {
-                        self.orders.removed(kind, id);
+                        self.cache.removed(kind, id);
                     }
                     return Ok(());
                 }

@@ -1,6 +1,7 @@
 //! GET /Users, GET /Groups and queries by POST: the page, and the true number of all that match.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -8,11 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::get::{Remembered, Wanted};
-use super::order::Order;
 use super::{Context, Service, error, shown};
-use crate::directory::{Dn, Entry, Filter as Search, SearchRequest};
+use crate::directory::{Dn, Entry, Filter as Search, SearchRequest, Source};
 use crate::mapping::{Linked, Mapping, ReadContext, ResourceMapping, Targets, Translation, references_in};
-use crate::membership::{Members, Question, Reading};
+use crate::membership::{Members, Order, Question, Reading};
 use crate::scim::cursor::{CursorParameter, Page, Position, QueryDigest};
 use crate::scim::{
     Filter, Json, Kind, ListQuery, Projection, Resource, Resources, ScimError, ScimType, Tolerance, list_response,
@@ -74,9 +74,9 @@ impl Service {
             return Ok(list_response_with_cursors(0, &Resources::default(), None, None));
         }
         let asked = self.asked(&mapping, kind, query).await?;
-        let order = self.order(cx, &asked).await?;
+        let cut = |order: &Order| Page::cut(order, &position, query.count).range;
+        let (order, looked) = self.cut(cx, &asked, cut).await?;
         let page = Page::cut(&order, &position, query.count);
-        let looked = self.entries(&asked, order.get(page.range).unwrap_or_default()).await?;
         let resources = self.resources(cx, &asked, &looked).await?;
         let seal = |position: Option<Position>| position.and_then(|position| self.seal.seal(position, digest, &cx.client));
         let (next, previous) = (seal(page.next), seal(page.previous));
@@ -133,8 +133,8 @@ impl Service {
             found.truncate(page(total).end);
             (total, found.split_off(page(total).start))
         } else {
-            let order = self.order(cx, &asked).await?;
-            (order.len(), self.entries(&asked, order.get(page(order.len())).unwrap_or_default()).await?)
+            let (order, looked) = self.cut(cx, &asked, |order| page(order.len())).await?;
+            (order.len(), looked)
         };
         let resources = self.resources(cx, &asked, &looked).await?;
         Ok((total, resources))
@@ -172,10 +172,16 @@ impl Service {
     }
 
     /// The ids of all that the search finds.
-    async fn ids(&self, asked: &Asked<'_>) -> Result<Vec<Uuid>, ScimError> {
-        let side = asked.side;
-        let request = SearchRequest::below(&side.base, asked.search.clone(), vec![side.profile.id.to_owned()]).from_replica();
-        self.directory.identifiers(&request, side.profile).await.map_err(|e| error::refused(side, e))
+    async fn ids(&self, side: &ResourceMapping, search: Search, source: Source) -> Result<Vec<Uuid>, ScimError> {
+        let request = SearchRequest::below(&side.base, search, vec![side.profile.id.to_owned()]);
+        let found = self.directory.identifiers(&SearchRequest { source, ..request }, side.profile).await;
+        found.map_err(|e| error::refused(side, e))
+    }
+
+    /// Those of the resources that are there and visible.
+    async fn visible(&self, side: &ResourceMapping, ids: &[Uuid]) -> Result<Vec<Uuid>, ScimError> {
+        let batch = |ids: &[Uuid]| self.ids(side, by_ids(side, ids), Source::Provider);
+        Ok(try_join_all(ids.chunks(BATCH).map(batch)).await?.concat())
     }
 
     /// All that match, where an index leads to a few of them: what a client asks before it creates must be answered as it is now,
@@ -221,19 +227,49 @@ impl Service {
         Ok(Some(entries.into_iter().map(|entry| Looked::Read(entry, since)).collect()))
     }
 
+    /// A page, and the order that it was cut from. Where somebody of it was not found, nobody counts them either.
+    async fn cut(
+        &self,
+        cx: &Context,
+        asked: &Asked<'_>,
+        page: impl Fn(&Order) -> Range<usize>,
+    ) -> Result<(Order, Vec<Looked>), ScimError> {
+        let ids = |order: &Order| order.get(page(order)).unwrap_or_default().to_vec();
+        let order = self.order(cx, asked).await?;
+        let wanted = ids(&order);
+        let looked = self.entries(asked, &wanted).await?;
+        if looked.len() == wanted.len() {
+            return Ok((order, looked));
+        }
+        let again = self.order(cx, asked).await?;
+        if Arc::ptr_eq(&order, &again) {
+            return Ok((order, looked));
+        }
+        let looked = self.entries(asked, &ids(&again)).await?;
+        Ok((again, looked))
+    }
+
     /// The ids of all that match, in an order that stays the same from page to page.
     async fn order(&self, cx: &Context, asked: &Asked<'_>) -> Result<Order, ScimError> {
         let Asked { side, query, .. } = asked;
         if query.filter.is_none() && query.sort_by.is_none() {
-            return self.orders.whole(side.ty.kind, self.ids(asked)).await;
+            // A replica may not have yet what was told already.
+            let source = if self.cache.is_following() { Source::Provider } else { Source::Replica };
+            let read = self.ids(side, asked.search.clone(), source);
+            let look = async |ids: Vec<Uuid>| self.visible(side, &ids).await;
+            return self.cache.order_of_all((side.ty.kind, side.hides_some()), read, look).await;
         }
         let filter = query.filter.as_ref().map(ToString::to_string).unwrap_or_default();
         let sort = query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default();
         let key = format!("{}\n{filter}\n{sort}\n{}", side.ty.kind.name(), query.descending);
         let evaluate = async {
-            if asked.exact && query.sort_by.is_none() { self.ids(asked).await } else { self.evaluated(cx, asked).await }
+            if asked.exact && query.sort_by.is_none() {
+                self.ids(side, asked.search.clone(), Source::Replica).await
+            } else {
+                self.evaluated(cx, asked).await
+            }
         };
-        self.orders.of_query(key, evaluate).await
+        self.cache.order_of_query(key, evaluate).await
     }
 
     /// Reads whatever might match, evaluates the filter on each and sorts.
@@ -289,13 +325,13 @@ impl Service {
         }
         let since = self.cache.reading();
         let attributes = side.attributes(&query.projection);
-        let batch = |ids: &[Uuid]| {
-            let any = ids.iter().map(|id| side.by_uuid(*id)).collect();
-            self.search(side, Search::all([side.visible(), Search::Or(any)]), attributes.clone())
-        };
+        let batch = |ids: &[Uuid]| self.search(side, by_ids(side, ids), attributes.clone());
         for found in try_join_all(unknown.chunks(BATCH).map(batch)).await? {
             self.cache.note_listed(side, &found, &wanted.attributes, since);
             known.extend(found.into_iter().filter_map(|entry| Some((side.id(&entry)?, Looked::Read(entry, since)))));
+        }
+        for id in unknown.iter().filter(|id| !known.contains_key(id)) {
+            self.cache.missed(side.ty.kind, *id);
         }
         Ok(ids.iter().filter_map(|id| known.remove(id)).collect())
     }
@@ -353,6 +389,11 @@ impl Looked {
             Self::Remembered(Remembered { members, .. }) => members.as_deref(),
         }
     }
+}
+
+/// Those of the resources with these ids that are visible.
+fn by_ids(side: &ResourceMapping, ids: &[Uuid]) -> Search {
+    Search::all([side.visible(), Search::Or(ids.iter().map(|id| side.by_uuid(*id)).collect())])
 }
 
 /// What an order needs of a resource: the attribute it is sorted by, so that a long list is not held whole.

@@ -11,7 +11,6 @@ mod get;
 mod groups;
 mod list;
 mod members;
-mod order;
 mod patch;
 mod protected;
 mod rails;
@@ -29,7 +28,6 @@ pub use self::bulk::BulkPermission;
 use self::cursor::CursorSeal;
 pub use self::cursor::{CursorConfig, NoKey};
 pub use self::get::Got;
-use self::order::Orders;
 pub use self::protected::{Protected, ProtectedBy};
 pub use self::rails::{Act, Rail, RailState, Rails, RailsConfig};
 pub use self::replace::Omitted;
@@ -179,7 +177,6 @@ pub struct Service {
     /// The schemas until the directory has told what it can hold.
     schemas: Arc<SchemaRegistry>,
     cache: Arc<MembershipCache>,
-    orders: Arc<Orders>,
     seal: Arc<CursorSeal>,
     budgets: Budgets,
     protected: Arc<Protected>,
@@ -211,7 +208,6 @@ impl Service {
             mapping,
             schemas,
             cache,
-            orders: Arc::new(Orders::new()),
             seal: Arc::new(CursorSeal::new(&config.cursors, clock.clone())?),
             rails: Arc::new(Rails::new(config.rails, clock, metrics)),
             budgets: config.budgets,
@@ -223,13 +219,12 @@ impl Service {
     }
 
     /// The same, which goes on where another one is: with its counts of deletions and deactivations if the limits are the same and
-    /// both make what they count or neither does, and with its orders of lists if both remember in one place, for a write that the other began is told to its own.
+    /// both make what they count or neither does.
     #[must_use]
     pub fn going_on_from(self, before: &Self) -> Self {
         let counts_on = before.rails.config() == self.rails.config() && before.shadow.is_some() == self.shadow.is_some();
         let rails = if counts_on { before.rails.clone() } else { self.rails };
-        let orders = if Arc::ptr_eq(&before.cache, &self.cache) { before.orders.clone() } else { self.orders };
-        Self { orders, rails, ..self }
+        Self { rails, ..self }
     }
 
     /// The same service by another way to the directory.

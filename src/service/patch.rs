@@ -54,7 +54,6 @@ impl Service {
             Plan::Direct(_) if self.rails.watches(Act::DisableUser) && sets_active(patch, false) => {}
             Plan::Direct(changes) if !changes.is_empty() => {
                 let entry = self.patch_directly(cx, mapping, side, id, &changes, &side.attributes(projection)).await?;
-                self.orders.changed();
                 let served = self.serve(cx, mapping, side, (&entry, since), projection).await?;
                 return Ok(answer.projection().map(|_| served));
             }
@@ -62,7 +61,6 @@ impl Service {
                 let home = self.home(side, id, false).await?;
                 if name.is_none_or(|name| side.is_named(&home.dn, &name)) {
                     let entry = self.patch_members(cx, mapping, side, id, &change, answer.projection()).await?;
-                    self.orders.changed();
                     return match entry {
                         Some(entry) => self.serve(cx, mapping, side, (&entry, since), projection).await.map(Some),
                         None => Ok(None),

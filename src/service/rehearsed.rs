@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
-use super::order::Orders;
 use crate::audit::is_secret;
 use crate::directory::Dn;
 use crate::mapping::ResourceMapping;
@@ -29,7 +28,7 @@ impl Service {
         let rehearsal = Arc::new(Rehearsal::new(self.plain.clone(), true, tell));
         let noting = Arc::new(Noting::new(rehearsal, cache.clone(), users, groups));
         let rails = Arc::new(self.rails.apart(metrics));
-        let apart = Self { cache, orders: Arc::new(Orders::new()), rails, audit: None, ..self.over(noting) };
+        let apart = Self { cache, rails, audit: None, ..self.over(noting) };
         Self { activity: None, shadow: None, ..apart }
     }
 

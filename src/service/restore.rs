@@ -118,8 +118,7 @@ impl Service {
         };
         match done.await {
             Ok(restored) => {
-                self.orders.created(Kind::User, id);
-                self.orders.changed();
+                self.cache.created(Kind::User, id);
                 Ok(Some(restored))
             }
             Err(error) => {
@@ -159,8 +158,7 @@ impl Service {
         }
         self.cache.forget(id);
         if let Ok(id) = Uuid::try_parse(id) {
-            self.orders.created(Kind::User, id);
-            self.orders.changed();
+            self.cache.created(Kind::User, id);
         }
         Ok(true)
     }
@@ -175,7 +173,7 @@ impl Service {
         match buried.await {
             Ok(()) => {
                 if let Ok(id) = Uuid::try_parse(id) {
-                    self.orders.removed(Kind::User, id);
+                    self.cache.removed(Kind::User, id);
                 }
             }
             Err(error) => tracing::error!(id, "a user that could not be restored stays restored: {}", error.detail),

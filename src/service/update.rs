@@ -80,7 +80,6 @@ impl Service {
             };
             match applied? {
                 Some(after) => {
-                    self.orders.changed();
                     return self.serve(cx, mapping, side, (&after, since), projection).await;
                 }
                 None => self.cache.forget(id),

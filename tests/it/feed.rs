@@ -175,6 +175,42 @@ async fn resources_that_are_remembered_are_listed_and_found_without_a_search() {
 }
 
 #[tokio::test]
+async fn whom_others_make_or_remove_is_in_every_list_as_soon_as_that_is_told() {
+    let fixture = &Fixture::start().await;
+    let Fixture { scim, directory, .. } = fixture;
+    scim.new_user("ana").await;
+    scim.new_group("staff", &[]).await;
+    followed(fixture).await;
+    let lists = ["/Users?attributes=id", "/Users?sortBy=userName&attributes=id", "/Groups?attributes=id"];
+    let totals = async || {
+        let mut totals = Vec::new();
+        for list in lists {
+            let page = scim.get(list).await.expect(200);
+            if !list.contains("sortBy") {
+                assert_eq!(
+                    page["totalResults"],
+                    page["Resources"].as_array().map_or(0, Vec::len),
+                    "who is missing is not counted"
+                );
+            }
+            totals.push(page["totalResults"].as_u64().unwrap());
+        }
+        totals
+    };
+    assert_eq!(totals().await, [1, 1, 1]);
+    directory.add_user("bob").await;
+    directory.add_group("crew", &["bob"]).await;
+    assert_eq!(totals().await, [1, 1, 1], "nobody manages them yet");
+    let (attribute, value) = directory.vendor().mark();
+    directory.push(&directory.user_dn("bob"), attribute, value).await;
+    directory.push(&directory.group_dn("crew"), attribute, value).await;
+    seen("a user and a group that others made are listed", async || totals().await == [2, 2, 2]).await;
+    directory.remove(&directory.group_dn("crew")).await;
+    directory.remove(&directory.user_dn("bob")).await;
+    seen("a user and a group that others removed are listed no more", async || totals().await == [1, 1, 1]).await;
+}
+
+#[tokio::test]
 async fn a_page_costs_as_many_searches_where_nothing_can_be_remembered() {
     let options = GatewayOptions::default().set("cache.capacity", "0");
     let names = (0..60).map(|n| format!("user{n:02}"));

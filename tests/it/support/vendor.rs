@@ -133,7 +133,7 @@ impl Vendor {
     }
 
     /// What marks an entry as managed.
-    pub(super) fn mark(self) -> (&'static str, &'static str) {
+    pub(crate) fn mark(self) -> (&'static str, &'static str) {
         match self {
             Self::OpenLdap | Self::Ds389 => ("objectClass", "scimgateResource"),
             Self::ActiveDirectory => ("adminDescription", "scimgate"),
