@@ -100,6 +100,12 @@ enum Stand {
 }
 
 impl Answer {
+    async fn read<E>(freshness: &Freshness, read: impl Future<Output = Result<Vec<Uuid>, E>>) -> Result<Self, E> {
+        let since = freshness.reading();
+        let ids = Arc::new(read.await?);
+        Ok(Self { took: since.age(), since, ids })
+    }
+
     /// Whether an order that others may have changed since is good enough.
     fn is_young(&self) -> bool {
         let age = self.since.age();
@@ -114,39 +120,50 @@ impl Known {
     }
 
     fn serves(&self, freshness: &Freshness, ttl: Duration) -> bool {
-        let age = self.answer.since.age();
         if freshness.has_gap_since(self.answer.since) {
             return self.answer.is_young();
         }
-        self.doubtful.len() <= DOUBTS && age < if freshness.is_following() { ttl } else { LIFETIME }
+        self.answer.since.age() < if freshness.is_following() { ttl } else { LIFETIME }
     }
 
     fn apply(&mut self, id: Uuid, change: Change) {
         let is_present = self.present.contains(&id);
-        let is_open = match change {
-            Change::Created | Change::Removed => false,
-            Change::Told { is_news } => !is_present || self.hides && is_news,
-            Change::Missed => is_present,
-        };
-        let settles = matches!(change, Change::Created | Change::Removed);
-        if is_open || settles {
-            // What is being looked for may have been found before this.
-            self.sought.retain(|sought| *sought != id);
-            self.doubtful.retain(|doubtful| *doubtful != id);
+        match change {
+            Change::Created => self.put(id),
+            Change::Removed => self.take(id),
+            Change::Told { is_news } if !is_present || self.hides && is_news => self.doubt(id),
+            Change::Missed if is_present => self.doubt(id),
+            Change::Told { .. } | Change::Missed => {}
         }
-        if is_open {
-            self.doubtful.push(id);
-        }
-        if change == Change::Created && self.present.insert(id) {
+    }
+
+    fn put(&mut self, id: Uuid) {
+        self.settle(id);
+        if self.present.insert(id) {
             match self.gone.iter().position(|gone| *gone == id) {
                 // It is in its place still.
                 Some(at) => drop(self.gone.swap_remove(at)),
                 None => Arc::make_mut(&mut self.answer.ids).push(id),
             }
         }
-        if change == Change::Removed && self.present.remove(&id) {
+    }
+
+    fn take(&mut self, id: Uuid) {
+        self.settle(id);
+        if self.present.remove(&id) {
             self.gone.push(id);
         }
+    }
+
+    fn doubt(&mut self, id: Uuid) {
+        self.settle(id);
+        self.doubtful.push(id);
+    }
+
+    /// Whatever is found of it by a look that is under way, may be from before this.
+    fn settle(&mut self, id: Uuid) {
+        self.sought.retain(|sought| *sought != id);
+        self.doubtful.retain(|doubtful| *doubtful != id);
     }
 
     /// The order without what is gone.
@@ -168,14 +185,15 @@ impl Branch {
 
     fn changed(&self, id: Uuid, change: Change) {
         let State { known, meanwhile } = &mut *self.state();
-        match meanwhile {
-            Some(all) if all.len() < MEANWHILE => all.push((id, change)),
-            Some(_) => *meanwhile = None,
-            None => {}
+        if let Some(all) = meanwhile {
+            all.push((id, change));
         }
         if let Some(known) = known {
             known.apply(id, change);
         }
+        // Nobody may ask for it for a long time.
+        meanwhile.take_if(|all| all.len() > MEANWHILE);
+        known.take_if(|known| known.doubtful.len() > DOUBTS);
     }
 
     /// The order, if nothing of it is open.
@@ -235,14 +253,6 @@ impl Branch {
         let order = known.order();
         state.known = Some(known);
         Ok(order)
-    }
-}
-
-impl Answer {
-    async fn read<E>(freshness: &Freshness, read: impl Future<Output = Result<Vec<Uuid>, E>>) -> Result<Self, E> {
-        let since = freshness.reading();
-        let ids = Arc::new(read.await?);
-        Ok(Self { took: since.age(), since, ids })
     }
 }
 
