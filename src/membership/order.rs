@@ -21,7 +21,8 @@ const LIFETIME: Duration = Duration::from_secs(10);
 const PATIENCE: u32 = 10;
 /// What the orders of filtered lists may take together, in bytes.
 const FILTERED: u64 = 16 << 20;
-/// So many resources are looked for by their ids; where more are in doubt, the branch is read.
+/// So many resources are looked for by their ids, or a quarter of those that there are. Where more are in doubt the branch is read,
+/// which then costs the directory less.
 const DOUBTS: usize = 500;
 /// So many changes are kept while a branch is read; after more it is read again.
 const MEANWHILE: usize = 10_000;
@@ -86,9 +87,9 @@ struct Known {
     /// What is gone and still to be taken out of it.
     gone: Vec<Uuid>,
     /// Of what it is to be seen whether it is in the order.
-    doubtful: Vec<Uuid>,
+    doubtful: HashSet<Uuid>,
     /// What is being looked for.
-    sought: Vec<Uuid>,
+    sought: HashSet<Uuid>,
 }
 
 /// What there is of an order.
@@ -116,7 +117,7 @@ impl Answer {
 impl Known {
     fn new(answer: Answer, hides: bool) -> Self {
         let present = answer.ids.iter().copied().collect();
-        Self { answer, hides, present, gone: Vec::new(), doubtful: Vec::new(), sought: Vec::new() }
+        Self { answer, hides, present, gone: Vec::new(), doubtful: HashSet::new(), sought: HashSet::new() }
     }
 
     fn serves(&self, freshness: &Freshness, ttl: Duration) -> bool {
@@ -157,13 +158,17 @@ impl Known {
 
     fn doubt(&mut self, id: Uuid) {
         self.settle(id);
-        self.doubtful.push(id);
+        self.doubtful.insert(id);
+    }
+
+    fn is_mostly_doubtful(&self) -> bool {
+        self.doubtful.len() > DOUBTS.max(self.present.len() / 4)
     }
 
     /// Whatever is found of it by a look that is under way, may be from before this.
     fn settle(&mut self, id: Uuid) {
-        self.sought.retain(|sought| *sought != id);
-        self.doubtful.retain(|doubtful| *doubtful != id);
+        self.sought.remove(&id);
+        self.doubtful.remove(&id);
     }
 
     /// The order without what is gone.
@@ -193,7 +198,7 @@ impl Branch {
         }
         // Nobody may ask for it for a long time.
         meanwhile.take_if(|all| all.len() > MEANWHILE);
-        known.take_if(|known| known.doubtful.len() > DOUBTS);
+        known.take_if(|known| known.is_mostly_doubtful());
     }
 
     /// The order, if nothing of it is open.
@@ -208,16 +213,22 @@ impl Branch {
         let mut state = self.state();
         let Some(known) = state.known.as_mut().filter(|known| serves(known)) else { return Stand::Unknown };
         // Who sought before may have given up.
-        known.sought.append(&mut known.doubtful);
-        if known.sought.is_empty() { Stand::Settled(known.order()) } else { Stand::Open(known.sought.clone()) }
+        known.sought.extend(known.doubtful.drain());
+        if known.sought.is_empty() { Stand::Settled(known.order()) } else { Stand::Open(known.sought.iter().copied().collect()) }
     }
 
     /// The order after these of the sought were found. `None` if it is not known any more.
     fn found(&self, found: &[Uuid]) -> Option<Order> {
         let mut state = self.state();
         let known = state.known.as_mut()?;
+        // What happened to others of them meanwhile is newer.
+        for id in found {
+            if known.sought.contains(id) {
+                known.put(*id);
+            }
+        }
         for id in mem::take(&mut known.sought) {
-            known.apply(id, if found.contains(&id) { Change::Created } else { Change::Removed });
+            known.take(id);
         }
         Some(known.order())
     }
@@ -386,7 +397,8 @@ mod tests {
 
         /// The order, in which these are looked for and those found.
         async fn look(&self, sought: &[u128], found: &[u128]) -> Vec<Uuid> {
-            let look = async |these| {
+            let look = async |mut these: Vec<Uuid>| {
+                these.sort_unstable();
                 assert_eq!(these, ids(sought));
                 Ok(ids(found))
             };
@@ -452,7 +464,7 @@ mod tests {
         for n in [7, 1, 8, 7] {
             followed.is(n, NEWS);
         }
-        assert_eq!(followed.look(&[8, 7], &[7]).await, ids(&[1, 2, 7]));
+        assert_eq!(followed.look(&[7, 8], &[7]).await, ids(&[1, 2, 7]));
         followed.is(1, Change::Removed);
         assert_eq!(followed.known().await, ids(&[2, 7]));
         followed.is(2, Change::Missed);
