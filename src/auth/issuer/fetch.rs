@@ -20,8 +20,8 @@ use crate::trust;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// An issuer with fifty keys and their certificates has half of it.
 const LARGEST: usize = 512 << 10;
-/// A connection is kept so long for the next question.
-const IDLE: Duration = Duration::from_secs(30);
+/// A connection is kept so long for the next question: shorter than the servers in use, of which Node's are the first to close one.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// A client of HTTP for one issuer.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Fetcher {
         self.ask(url, request, Bytes::new()).await
     }
 
-    /// The answer to a form.
+    /// The answer to a form that changes nothing.
     pub(super) async fn post(&self, url: &IssuerUrl, authorization: HeaderValue, form: String) -> Result<Value, FetchError> {
         let request = Request::builder()
             .method(Method::POST)
@@ -74,7 +74,12 @@ impl Fetcher {
         let place = || url.as_str().to_owned();
         let request = request.body(Full::new(body)).map_err(|error| FetchError::Failed(place(), error.to_string()))?;
         let answer = async {
-            let answer = self.0.request(request).await.map_err(|error| FetchError::Failed(place(), whole(&error)))?;
+            let answer = match self.0.request(request.clone()).await {
+                // The server may have closed a connection that was kept just when it was to be used. Asking twice does no harm.
+                Err(error) if !error.is_connect() => self.0.request(request).await,
+                answer => answer,
+            };
+            let answer = answer.map_err(|error| FetchError::Failed(place(), whole(&error)))?;
             if answer.status() != StatusCode::OK {
                 return Err(FetchError::Status(place(), answer.status()));
             }
@@ -102,4 +107,43 @@ fn whole(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Reads one request, which has no body, and answers nothing.
+    async fn hear(connection: &mut TcpStream) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_closed_when_it_is_used_again_is_no_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: IssuerUrl = format!("http://{}/jwks", listener.local_addr().unwrap()).parse().unwrap();
+        let issuer = async {
+            for _ in 0..2 {
+                let mut connection = listener.accept().await.unwrap().0;
+                hear(&mut connection).await;
+                connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+                hear(&mut connection).await;
+            }
+            // The third connection, too, is closed without an answer.
+            hear(&mut listener.accept().await.unwrap().0).await;
+        };
+        let fetcher = Fetcher::new(None).unwrap();
+        let client = async {
+            fetcher.get(&url).await.unwrap();
+            fetcher.get(&url).await.unwrap();
+            assert!(matches!(fetcher.get(&url).await, Err(FetchError::Failed(..))), "it is asked twice, not for ever");
+        };
+        tokio::join!(issuer, client);
+    }
 }
