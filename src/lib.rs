@@ -30,6 +30,8 @@ pub mod limit;
 #[cfg(feature = "server")]
 pub mod membership;
 #[cfg(feature = "server")]
+mod outbound;
+#[cfg(feature = "server")]
 pub mod rehearsal;
 #[cfg(feature = "server")]
 pub mod resources;

@@ -17,10 +17,6 @@ use crate::telemetry::FeedState;
 /// What the branches that are followed hold, by their numbers.
 const BRANCHES: [Kind; 2] = [Kind::User, Kind::Group];
 
-fn kind_of(branch: usize) -> Option<Kind> {
-    BRANCHES.get(branch).copied()
-}
-
 impl MembershipCache {
     /// Listens for ever to what the directory tells, once it is known what is to be followed, and anew whenever that changes.
     pub async fn follow(self: Arc<Self>, directory: Arc<dyn Directory>, mut mapping: watch::Receiver<Option<Arc<Mapping>>>) {
@@ -62,8 +58,16 @@ impl MembershipCache {
                     "the directory does not tell what others change: memberships are believed for cache.blind_ttl only"
                 );
             }
-            FeedEvent::Changed { branch, id, dn, mark } => self.changed(branch, id, &dn, mark.as_deref()),
-            FeedEvent::Gone { branch, id } => self.gone(branch, id),
+            FeedEvent::Changed { branch, id, dn, mark } => {
+                if let Some(kind) = BRANCHES.get(branch) {
+                    self.changed(*kind, id, &dn, mark.as_deref());
+                }
+            }
+            FeedEvent::Gone { branch, id } => {
+                if let Some(kind) = BRANCHES.get(branch) {
+                    self.gone(*kind, id);
+                }
+            }
             FeedEvent::Untold => self.forget_all(),
         }
     }
@@ -74,10 +78,10 @@ impl MembershipCache {
         self.metrics.feed(state);
     }
 
-    fn changed(&self, branch: usize, id: Uuid, dn: &Dn, mark: Option<&str>) {
+    fn changed(&self, kind: Kind, id: Uuid, dn: &Dn, mark: Option<&str>) {
         self.metrics.told();
         // Whatever rests on several entries may have been read before this one was: the version of one alone does not tell.
-        self.changed_in(branch);
+        self.changed_in(kind);
         let told: Option<Box<str>> = mark.map(Into::into);
         // First of all: whoever notes an earlier version meanwhile finds this when that is done.
         self.told.insert(id, told.clone());
@@ -87,9 +91,7 @@ impl MembershipCache {
         // The echo of a write of ours, or of what was read since.
         let known = seen.as_ref().and_then(|seen| seen.mark.as_deref());
         let is_echo = known.zip(mark).is_some_and(|(known, mark)| order(known, mark) != Ordering::Less);
-        if let Some(kind) = kind_of(branch) {
-            self.orders.told(kind, id, !is_echo);
-        }
+        self.changed_by_others(kind, id, !is_echo);
         if is_echo {
             return;
         }
@@ -105,22 +107,19 @@ impl MembershipCache {
         }
     }
 
-    fn gone(&self, branch: usize, id: Uuid) {
+    fn gone(&self, kind: Kind, id: Uuid) {
         self.metrics.told();
         // Whatever was read of it before is out of date.
-        self.changed_in(branch);
+        self.changed_in(kind);
         self.told.insert(id, None);
         self.forget_id(id);
-        if let Some(kind) = kind_of(branch) {
-            self.orders.gone(kind, id);
-        }
+        self.removed(kind, id);
     }
 
-    fn changed_in(&self, branch: usize) {
-        match kind_of(branch) {
-            Some(Kind::User) => self.freshness.users_changed(),
-            Some(Kind::Group) => self.freshness.groups_changed(),
-            None => {}
+    fn changed_in(&self, kind: Kind) {
+        match kind {
+            Kind::User => self.freshness.users_changed(),
+            Kind::Group => self.freshness.groups_changed(),
         }
     }
 

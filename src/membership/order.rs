@@ -276,25 +276,11 @@ impl Orders {
         Self { users: Branch::default(), groups: Branch::default(), filtered, ttl }
     }
 
-    fn changed(&self, kind: Kind, id: Uuid, change: Change) {
-        self.branch(kind).changed(id, change);
-    }
-
     fn branch(&self, kind: Kind) -> &Branch {
         match kind {
             Kind::User => &self.users,
             Kind::Group => &self.groups,
         }
-    }
-
-    /// The directory told that an entry was made or changed.
-    pub(super) fn told(&self, kind: Kind, id: Uuid, is_news: bool) {
-        self.changed(kind, id, Change::Told { is_news });
-    }
-
-    /// The directory told that an entry is not there any more.
-    pub(super) fn gone(&self, kind: Kind, id: Uuid) {
-        self.changed(kind, id, Change::Removed);
     }
 }
 
@@ -334,19 +320,24 @@ impl MembershipCache {
         Ok(ids)
     }
 
-    /// After a creation of ours.
-    pub fn created(&self, kind: Kind, id: Uuid) {
-        self.orders.changed(kind, id, Change::Created);
+    /// After an entry was made or changed by others, or so it seems.
+    pub(super) fn changed_by_others(&self, kind: Kind, id: Uuid, is_news: bool) {
+        self.orders.branch(kind).changed(id, Change::Told { is_news });
     }
 
-    /// After a removal of ours.
+    /// After a creation of ours.
+    pub fn created(&self, kind: Kind, id: Uuid) {
+        self.orders.branch(kind).changed(id, Change::Created);
+    }
+
+    /// After a removal, ours or one that was told.
     pub fn removed(&self, kind: Kind, id: Uuid) {
-        self.orders.changed(kind, id, Change::Removed);
+        self.orders.branch(kind).changed(id, Change::Removed);
     }
 
     /// After a resource was not found that was to be.
     pub fn missed(&self, kind: Kind, id: Uuid) {
-        self.orders.changed(kind, id, Change::Missed);
+        self.orders.branch(kind).changed(id, Change::Missed);
     }
 }
 

@@ -77,9 +77,11 @@ impl Service {
             return Ok(list_response_with_cursors(0, &Resources::default(), None, None));
         }
         let asked = self.asked(&mapping, kind, query).await?;
-        let cut = |order: &Order| Page::cut(order, &position, query.count).range;
-        let (order, looked) = self.cut(cx, &asked, cut).await?;
-        let page = Page::cut(&order, &position, query.count);
+        let cut = |order: &Order| {
+            let page = Page::cut(order, &position, query.count);
+            (page.range.clone(), page)
+        };
+        let (order, page, looked) = self.cut(cx, &asked, cut).await?;
         let resources = self.resources(cx, &asked, &looked).await?;
         let seal = |position: Option<Position>| position.and_then(|position| self.seal.seal(position, digest, &cx.client));
         let (next, previous) = (seal(page.next), seal(page.previous));
@@ -136,7 +138,7 @@ impl Service {
             found.truncate(page(total).end);
             (total, found.split_off(page(total).start))
         } else {
-            let (order, looked) = self.cut(cx, &asked, |order| page(order.len())).await?;
+            let (order, (), looked) = self.cut(cx, &asked, |order| (page(order.len()), ())).await?;
             (order.len(), looked)
         };
         let resources = self.resources(cx, &asked, &looked).await?;
@@ -230,26 +232,27 @@ impl Service {
         Ok(Some(entries.into_iter().map(|entry| Looked::Read(entry, since)).collect()))
     }
 
-    /// A page, and the order that it was cut from. Where somebody of it was not found, nobody counts them either.
-    async fn cut(
+    /// A page, and the order that it was cut from, as `page` cuts it. Where somebody of it was not found, nobody counts them either.
+    async fn cut<P>(
         &self,
         cx: &Context,
         asked: &Asked<'_>,
-        page: impl Fn(&Order) -> Range<usize>,
-    ) -> Result<(Order, Vec<Looked>), ScimError> {
-        let ids = |order: &Order| order.get(page(order)).unwrap_or_default().to_vec();
+        page: impl Fn(&Order) -> (Range<usize>, P),
+    ) -> Result<(Order, P, Vec<Looked>), ScimError> {
         let order = self.order(cx, asked).await?;
-        let wanted = ids(&order);
-        let looked = self.entries(asked, &wanted).await?;
-        if looked.len() == wanted.len() {
-            return Ok((order, looked));
+        let (range, cut) = page(&order);
+        let ids = order.get(range).unwrap_or_default();
+        let looked = self.entries(asked, ids).await?;
+        if looked.len() == ids.len() {
+            return Ok((order, cut, looked));
         }
         let again = self.order(cx, asked).await?;
         if Arc::ptr_eq(&order, &again) {
-            return Ok((order, looked));
+            return Ok((order, cut, looked));
         }
-        let looked = self.entries(asked, &ids(&again)).await?;
-        Ok((again, looked))
+        let (range, cut) = page(&again);
+        let looked = self.entries(asked, again.get(range).unwrap_or_default()).await?;
+        Ok((again, cut, looked))
     }
 
     /// The ids of all that match, in an order that stays the same from page to page.

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and what it may import. `config` assembles the configurations of all, and `app` and `cli` put everything together.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("clock", &[]),
     ("secret", &[]),
     ("trust", &[]),
+    ("outbound", &[]),
     ("scim", &[]),
     ("directory", &["clock"]),
     ("mapping", &["scim", "directory"]),
@@ -20,9 +21,9 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("undo", &["audit", "directory"]),
     ("service", &["audit", "rehearsal", "scim", "directory", "mapping", "membership", "telemetry", "clock", "secret"]),
     ("adoption", &["directory", "mapping", "scim", "service"]),
-    ("auth", &["clock", "directory", "mapping", "secret", "telemetry", "trust"]),
+    ("auth", &["clock", "directory", "mapping", "outbound", "secret", "telemetry", "trust"]),
     ("limit", &["clock", "secret", "telemetry", "trust"]),
-    ("http", &["scim", "directory", "rehearsal", "service", "auth", "limit", "telemetry", "trust"]),
+    ("http", &["scim", "directory", "rehearsal", "service", "auth", "limit", "outbound", "telemetry", "trust"]),
     ("admin", &["audit", "auth", "clock", "http", "secret", "service", "telemetry"]),
     ("lifecycle", &[]),
     (

@@ -14,14 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
 
 use super::config::IssuerUrl;
+use crate::outbound::{IDLE, was_closed, whole};
 use crate::trust;
 
 /// From the first byte to the last.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// An issuer with fifty keys and their certificates has half of it.
 const LARGEST: usize = 512 << 10;
-/// A connection is kept so long for the next question: shorter than the servers in use, of which Node's are the first to close one.
-const IDLE: Duration = Duration::from_secs(4);
 
 /// A client of HTTP for one issuer.
 #[derive(Debug, Clone)]
@@ -75,8 +74,8 @@ impl Fetcher {
         let request = request.body(Full::new(body)).map_err(|error| FetchError::Failed(place(), error.to_string()))?;
         let answer = async {
             let answer = match self.0.request(request.clone()).await {
-                // The server may have closed a connection that was kept just when it was to be used. Asking twice does no harm.
-                Err(error) if !error.is_connect() => self.0.request(request).await,
+                // Asking twice does no harm.
+                Err(error) if was_closed(&error) && !error.is_connect() => self.0.request(request).await,
                 answer => answer,
             };
             let answer = answer.map_err(|error| FetchError::Failed(place(), whole(&error)))?;
@@ -96,17 +95,6 @@ impl FetchError {
     pub(super) fn content(url: &IssuerUrl, what: &'static str) -> Self {
         Self::Content(url.as_str().to_owned(), what)
     }
-}
-
-/// An error with its causes: the first says that something failed, the last says why.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The client of the application: pooled connections, HTTP/1.1 always.
 
-use std::error::Error as _;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -15,10 +13,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::UpstreamConfig;
 use super::body::{Progress, SentBody};
+use crate::outbound::{IDLE, whole};
 use crate::trust;
 
-/// Shorter than most servers keep idle connections, so that it is us who close them.
-const IDLE: Duration = Duration::from_secs(4);
 /// Idle connections at most.
 const MOST_IDLE: usize = 64;
 /// What is read ahead of an answer, and the largest head of one, in bytes.
@@ -72,36 +69,6 @@ impl Application {
     pub(super) async fn ask_anew(&self, request: Request<SentBody>) -> Result<Response<Incoming>, Error> {
         self.fresh.request(request).await
     }
-}
-
-/// Whether a connection was closed before a byte of the answer came, as happens to one that was idle.
-pub(super) fn was_closed(error: &Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && (error.is_incomplete_message() || error.is_canceled() || error.is_closed())
-        {
-            return true;
-        }
-        if let Some(error) = error.downcast_ref::<std::io::Error>()
-            && matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted)
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// An error with its causes: the first says that something failed, the last says why.
-pub(super) fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// What the application answers to a plain question, for who wants to know whether it is there.

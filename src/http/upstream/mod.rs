@@ -33,8 +33,9 @@ pub use tunnel::Tunnels;
 use super::SCIM_PATH;
 use super::gateway::REQUEST_ID;
 use super::proxies::Way;
+use crate::outbound::{was_closed, whole};
 use crate::telemetry::{CountGuard, Metrics, RequestSpan, UpstreamFailure};
-use application::{Application, was_closed, whole};
+use application::Application;
 use body::{Held, Progress, SentBody};
 use report::Report;
 
