@@ -595,7 +595,7 @@ fn rates(section: &mut Section<'_>, default: Rates) -> Rates {
 /// What is remembered, and for how long earlier answers may be given once more.
 fn cache(mut section: Section<'_>) -> (CacheConfig, Option<Duration>) {
     let cache = CacheConfig {
-        capacity: section.number("capacity", 200_000, 0),
+        capacity: section.number("capacity", 300_000, 0),
         ttl: section.duration("ttl", 300 * SECOND),
         blind_ttl: section.duration("blind_ttl", 2 * SECOND),
         feed: section.flag("feed", true),

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// `[cache]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// How many things there is room for, `BYTES_EACH` bytes for each. A user or a group takes two to six such places.
+    /// How many things there is room for, `BYTES_EACH` bytes for each. A user takes one or two such places as one of a list, and some
+    /// ten when it is asked for in every way.
     pub capacity: u64,
     /// How long anything is remembered.
     pub ttl: Duration,

@@ -85,6 +85,7 @@ impl MembershipCache {
         let told: Option<Box<str>> = mark.map(Into::into);
         // First of all: whoever notes an earlier version meanwhile finds this when that is done.
         self.told.insert(id, told.clone());
+        self.listed.forget(id);
         let key = dn.key();
         self.names.invalidate(&key);
         let seen = self.homes.get(&id);
@@ -131,6 +132,7 @@ impl MembershipCache {
         self.groups.invalidate_all();
         self.entries.invalidate_all();
         self.found.invalidate_all();
+        self.listed.clear();
         self.freshness.all_changed();
     }
 

@@ -36,7 +36,7 @@ pub struct Reading {
 }
 
 /// Where writes to an entry are counted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Row(u16);
 
 impl Reading {
@@ -50,6 +50,14 @@ impl Row {
         let mut hasher = std::hash::DefaultHasher::new();
         key.hash(&mut hasher);
         Self(u16::try_from(hasher.finish() % ROWS as u64).unwrap_or_default())
+    }
+
+    pub(super) fn number(self) -> u16 {
+        self.0
+    }
+
+    pub(super) fn numbered(number: u16) -> Self {
+        Self(number)
     }
 }
 

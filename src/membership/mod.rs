@@ -10,13 +10,14 @@ mod config;
 mod feed;
 mod flight;
 mod freshness;
+mod listed;
 mod noting;
 mod order;
 mod packed;
+mod pieces;
 mod roles;
 
 use std::cmp::Ordering;
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use roles::RoleGroups;
 
 use self::flight::Flights;
 use self::freshness::{Freshness, Row};
+use self::listed::Listed;
 use self::order::Orders;
 use self::packed::Packed;
 use crate::directory::profile::Marks;
@@ -138,6 +140,8 @@ pub struct MembershipCache {
     entries: Cache<Uuid, Arc<Packed>>,
     /// What a search for a few found.
     found: Cache<Question, (Reading, Arc<[Uuid]>)>,
+    /// What lists found.
+    listed: Listed,
     /// Whether whole entries are remembered, if that is said.
     remembers: Option<bool>,
     /// The change mark by which the feed last told of an entry.
@@ -156,19 +160,19 @@ impl MembershipCache {
         let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
             names: Cache::builder()
-                .max_capacity(share(16))
+                .max_capacity(share(11))
                 .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, called.name().into_iter()))
                 .time_to_live(ttl)
                 .build(),
             homes: Cache::builder()
-                .max_capacity(share(20))
+                .max_capacity(share(11))
                 .weigher(|_, seen: &Arc<Seen>| {
                     weight(seen.dn.len() + seen.mark.as_ref().map_or(0, |mark| mark.len()) + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
             groups: Cache::builder()
-                .max_capacity(share(20))
+                .max_capacity(share(8))
                 .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
                     weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
                 })
@@ -176,22 +180,23 @@ impl MembershipCache {
                 .build(),
             reading_groups: Flights::new(),
             members: Cache::builder()
-                .max_capacity(share(8))
+                .max_capacity(share(7))
                 .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
                 .time_to_live(ttl)
                 .build(),
             entries: Cache::builder()
-                .max_capacity(share(28))
+                .max_capacity(share(14))
                 .weigher(|_, packed: &Arc<Packed>| weight(packed.size() + 64, std::iter::empty()))
                 .time_to_live(ttl)
                 .build(),
             found: Cache::builder()
-                .max_capacity(share(8))
+                .max_capacity(share(3))
                 .weigher(|question: &Question, (_, ids): &(Reading, Arc<[Uuid]>)| {
                     weight(question.filter.len() + ids.len() * size_of::<Uuid>() + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
+            listed: Listed::new(share(32), share(14), ttl),
             remembers,
             // The latest must always be let in.
             told: Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).time_to_live(UNDER_WAY).build(),
@@ -235,8 +240,7 @@ impl MembershipCache {
         }
     }
 
-    /// Notes where an entry is, and in which version: of the many of a list hardly any is asked for by its name. Says whether that
-    /// is news.
+    /// Notes where an entry is, and in which version. Says whether that is news.
     fn note_home(&self, mapping: &ResourceMapping, entry: &Entry, since: Reading) -> Option<Uuid> {
         let id = mapping.id(entry)?;
         let mark = entry.text(mapping.profile.change_mark);
@@ -279,15 +283,22 @@ impl MembershipCache {
         }
     }
 
+    /// Whether a later version than this one was read.
+    fn knows_later(&self, id: Uuid, mark: Option<&str>) -> bool {
+        let seen = self.homes.get(&id);
+        let known = seen.as_ref().and_then(|seen| seen.mark.as_deref());
+        known.zip(mark).is_some_and(|(known, mark)| order(known, mark) == Ordering::Greater)
+    }
+
     /// Where a resource was last seen.
     pub fn home(&self, id: &str) -> Option<Home> {
-        let seen = self.homes.get(&ResourceMapping::parse_id(id)?)?;
+        let seen = self.seen(ResourceMapping::parse_id(id)?)?;
         Some(Home { dn: seen.dn.parse().ok()?, owned: seen.owned })
     }
 
     /// The version of a resource, where it is certain without a look.
     pub fn version(&self, id: &str) -> Option<String> {
-        let seen = self.homes.get(&ResourceMapping::parse_id(id)?)?;
+        let seen = self.seen(ResourceMapping::parse_id(id)?)?;
         let mark = self.certain_mark(&seen);
         self.metrics.looked_up(Remembered::Versions, mark.is_some());
         mark.map(ResourceMapping::version_of)
@@ -305,7 +316,7 @@ impl MembershipCache {
 
     /// The name of an entry, if it has it as far as the directory has told.
     fn told_name(&self, mapping: &ResourceMapping, id: &str) -> Option<Dn> {
-        let seen = self.homes.get(&ResourceMapping::parse_id(id)?)?;
+        let seen = self.seen(ResourceMapping::parse_id(id)?)?;
         self.certain_mark(&seen)?;
         seen.dn.parse().ok().filter(|dn: &Dn| dn.is_under(&mapping.base))
     }
@@ -321,13 +332,16 @@ impl MembershipCache {
         if !self.remembers(mapping) {
             return None;
         }
-        let found = self.homes.get(&id).zip(self.entries.get(&id)).and_then(|(seen, packed)| {
-            let serves = packed.serves(self.certain_mark(&seen)?, attributes)
-                && packed.refers_since.is_none_or(|since| self.freshness.resources_hold(since));
-            if serves { seen.dn.parse().ok().map(|dn| packed.unpack(dn)) } else { None }
-        });
+        let found = self.entry_by_itself(id, attributes);
         self.metrics.looked_up(Remembered::Entries, found.is_some());
         found
+    }
+
+    fn entry_by_itself(&self, id: Uuid, attributes: &Arc<[String]>) -> Option<Entry> {
+        let (seen, packed) = (self.seen(id)?, self.entries.get(&id)?);
+        let serves = packed.serves(self.certain_mark(&seen)?, attributes)
+            && packed.refers_since.is_none_or(|since| self.freshness.resources_hold(since));
+        if serves { packed.unpack(seen.dn.parse().ok()?) } else { None }
     }
 
     /// Notes what an entry holds, which was noted before and of which these attributes were asked for.
@@ -342,17 +356,6 @@ impl MembershipCache {
             && let Some(packed) = Packed::new(entry, asked, mark, refers_since)
         {
             self.entries.insert(id, Arc::new(packed));
-        }
-    }
-
-    /// Notes entries of a list. One for which there is no room would push out what is asked for by itself, and in the end itself.
-    pub fn note_listed(&self, mapping: &ResourceMapping, entries: &[Entry], asked: &Arc<[String]>, since: Reading) {
-        let is_welcome = has_room(&self.homes) && has_room(&self.entries);
-        for entry in entries {
-            if is_welcome || mapping.id(entry).is_some_and(|id| self.homes.contains_key(&id)) {
-                self.note_home(mapping, entry, since);
-                self.note_entry(mapping, entry, asked, since);
-            }
         }
     }
 
@@ -381,7 +384,9 @@ impl MembershipCache {
     /// A name whose entry is no longer known to be where it was is none that the feed would put an end to.
     fn holds(&self, called: &Called) -> bool {
         match called {
-            Called::Resource { id, row, since, .. } => self.freshness.name_holds(*row, *since) && self.homes.contains_key(id),
+            Called::Resource { id, row, since, .. } => {
+                self.freshness.name_holds(*row, *since) && self.homes.get(id).is_some_and(|seen| seen.row == *row)
+            }
             Called::Nobody { since } => self.freshness.resources_hold(*since),
         }
     }
@@ -394,13 +399,16 @@ impl MembershipCache {
         }
         self.members.invalidate(&id);
         self.entries.invalidate(&id);
+        self.listed.forget(id);
     }
 
     /// The groups that the entry of this name is in, if they are known.
     pub fn groups(&self, dn: &DnKey) -> Option<Arc<Groups>> {
-        let found = self.groups.get(dn).filter(|(since, _)| self.freshness.groups_hold(*since)).map(|(_, groups)| groups);
-        self.metrics.looked_up(Remembered::Groups, found.is_some());
-        found
+        self.groups_of(std::slice::from_ref(dn)).pop().flatten()
+    }
+
+    fn groups_by_themselves(&self, dn: &DnKey) -> Option<Arc<Groups>> {
+        self.groups.get(dn).filter(|(since, _)| self.freshness.groups_hold(*since)).map(|(_, groups)| groups)
     }
 
     /// The groups that the entry of this name is in, as `read` says, which is asked once for all who wait for it.
@@ -413,13 +421,6 @@ impl MembershipCache {
 
     fn note_groups(&self, dn: DnKey, groups: Arc<Groups>, since: Reading) {
         self.groups.insert(dn, (since, groups));
-    }
-
-    /// Notes the groups that the entries of a list are in, if there is room.
-    pub fn note_listed_groups<'a>(&self, groups: impl Iterator<Item = (&'a DnKey, &'a Arc<Groups>)>, since: Reading) {
-        if has_room(&self.groups) {
-            groups.for_each(|(dn, groups)| self.note_groups(dn.clone(), groups.clone(), since));
-        }
     }
 
     /// The members a group had when it was last read, if no user or group was changed since. They count if the group is in that
@@ -547,12 +548,6 @@ impl MembershipCache {
         let found = try_join_all(requests.iter().map(|request| directory.search(request))).await?;
         Ok(found.into_iter().flat_map(|result| result.entries).collect())
     }
-}
-
-/// Whether there is room for more without another's having to go.
-fn has_room<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(cache: &Cache<K, V>) -> bool {
-    let most = cache.policy().max_capacity().unwrap_or(u64::MAX);
-    cache.weighted_size() < most / 20 * 19
 }
 
 /// What is remembered with some names takes, in bytes. The texts they share are counted once more for each.

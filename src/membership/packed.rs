@@ -1,14 +1,17 @@
-//! Entries as they were read, each in one piece of memory, for there may be tens of thousands.
+//! Entries as they were read, each in one piece of memory or many in one, for there may be hundreds of thousands.
 
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::Reading;
 use crate::directory::{Dn, Entry};
 
 /// An entry of more bytes is not kept: it would push out many others.
 const LONGEST: usize = 16 << 10;
-/// What goes before a value: the number of its attribute, and its length.
-const HEAD: usize = 2 + 4;
+
+/// Values, each with the number of its attribute among those that were asked for, in the order of these.
+pub(super) type Values<'a> = Vec<(u16, &'a [u8])>;
 
 /// What an entry held in one of its versions, of the attributes that were asked for.
 #[derive(Debug)]
@@ -18,46 +21,24 @@ pub(super) struct Packed {
     mark: Box<str>,
     /// When it was read, if it refers to others: a directory may rename a reference without a new change mark.
     pub(super) refers_since: Option<Reading>,
-    /// Value after value, in the order of the attributes.
     values: Box<[u8]>,
 }
 
 impl Packed {
     /// `None` if it is too long.
     pub(super) fn new(entry: &Entry, asked: &Arc<[String]>, mark: &str, refers_since: Option<Reading>) -> Option<Self> {
-        let mut values = Vec::with_capacity(1024);
-        for (number, attribute) in asked.iter().enumerate() {
-            for value in entry.values(attribute) {
-                if values.len() + HEAD + value.len() > LONGEST {
-                    return None;
-                }
-                values.extend(u16::try_from(number).ok()?.to_le_bytes());
-                values.extend(u32::try_from(value.len()).ok()?.to_le_bytes());
-                values.extend_from_slice(value);
-            }
-        }
+        let values = postcard::to_allocvec(&values_of(entry, asked)?).ok()?;
         Some(Self { asked: asked.clone(), mark: mark.into(), refers_since, values: values.into() })
     }
 
     /// Whether it is of this version, and all of these attributes were asked for.
     pub(super) fn serves(&self, mark: &str, wanted: &Arc<[String]>) -> bool {
-        *self.mark == *mark && (Arc::ptr_eq(&self.asked, wanted) || wanted.iter().all(|attribute| self.asked.contains(attribute)))
+        *self.mark == *mark && covers(&self.asked, wanted)
     }
 
     /// The entry, which is called so by now.
-    pub(super) fn unpack(&self, dn: Dn) -> Entry {
-        let mut attributes: Vec<(String, Vec<Vec<u8>>)> = Vec::with_capacity(self.asked.len());
-        let (mut last, mut rest) = (None, &*self.values);
-        while let Some((number, value, next)) = first(rest) {
-            if let Some((_, values)) = attributes.last_mut().filter(|_| last == Some(number)) {
-                values.push(value.to_vec());
-            } else {
-                let name = self.asked.get(usize::from(number)).cloned().unwrap_or_default();
-                attributes.push((name, vec![value.to_vec()]));
-            }
-            (last, rest) = (Some(number), next);
-        }
-        Entry::of(dn, attributes)
+    pub(super) fn unpack(&self, dn: Dn) -> Option<Entry> {
+        Some(entry_of(dn, &self.asked, &postcard::from_bytes::<Values<'_>>(&self.values).ok()?))
     }
 
     /// How much memory it takes, in bytes.
@@ -66,12 +47,87 @@ impl Packed {
     }
 }
 
-/// The first value: the number of its attribute, its bytes, and what comes after it.
-fn first(values: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (number, rest) = values.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-    Some((u16::from_le_bytes(*number), value, rest))
+/// Entries that were read together.
+#[derive(Debug)]
+pub(super) struct PackedTogether {
+    /// The attributes that were asked for.
+    pub(super) asked: Arc<[String]>,
+    compressed: Box<[u8]>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct One<'a> {
+    pub(super) dn: &'a str,
+    /// The number of its `Row`.
+    pub(super) row: u16,
+    pub(super) owned: bool,
+    /// Whether it refers to others.
+    pub(super) refers: bool,
+    /// Its change mark, if that tells its versions apart.
+    pub(super) mark: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) values: Values<'a>,
+}
+
+impl One<'_> {
+    /// The entry.
+    pub(super) fn unpack(&self, asked: &[String]) -> Option<Entry> {
+        Some(entry_of(self.dn.parse().ok()?, asked, &self.values))
+    }
+}
+
+impl PackedTogether {
+    pub(super) fn new(asked: &Arc<[String]>, entries: &[One<'_>]) -> Option<Self> {
+        let plain = postcard::to_allocvec(entries).ok()?;
+        Some(Self { asked: asked.clone(), compressed: lz4_flex::compress_prepend_size(&plain).into() })
+    }
+
+    /// Whether all of these attributes were asked for.
+    pub(super) fn covers(&self, wanted: &Arc<[String]>) -> bool {
+        covers(&self.asked, wanted)
+    }
+
+    /// To be read by `all_of`.
+    pub(super) fn open(&self) -> Vec<u8> {
+        lz4_flex::decompress_size_prepended(&self.compressed).unwrap_or_default()
+    }
+
+    /// How much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.compressed.len()
+    }
+}
+
+/// The entries of what was opened, in the order in which they were put in.
+pub(super) fn all_of(open: &[u8]) -> Vec<One<'_>> {
+    postcard::from_bytes(open).unwrap_or_default()
+}
+
+fn covers(asked: &Arc<[String]>, wanted: &Arc<[String]>) -> bool {
+    Arc::ptr_eq(asked, wanted) || wanted.iter().all(|attribute| asked.contains(attribute))
+}
+
+/// What an entry holds of these attributes. `None` if it is too long.
+pub(super) fn values_of<'a>(entry: &'a Entry, asked: &[String]) -> Option<Values<'a>> {
+    let mut length = 0;
+    let mut values = Vec::with_capacity(asked.len());
+    for (attribute, number) in asked.iter().zip(0..) {
+        for value in entry.values(attribute) {
+            length += value.len();
+            values.push((number, value.as_slice()));
+        }
+    }
+    (length <= LONGEST).then_some(values)
+}
+
+fn entry_of(dn: Dn, asked: &[String], values: &[(u16, &[u8])]) -> Entry {
+    let of_one = values.chunk_by(|(one, _), (other, _)| one == other);
+    let attributes = of_one.filter_map(|values| {
+        let name = asked.get(usize::from(values.first()?.0))?;
+        Some((name.clone(), values.iter().map(|(_, value)| value.to_vec()).collect()))
+    });
+    Entry::of(dn, attributes.collect())
 }
 
 #[cfg(test)]
@@ -90,16 +146,38 @@ mod tests {
         entry
     }
 
+    fn is_ann(entry: &Entry) {
+        assert_eq!(entry.dn, ann().dn);
+        assert_eq!(entry.values("cn"), ann().values("cn"));
+        assert_eq!(entry.values("photo"), ann().values("photo"));
+        assert!(entry.values("member").is_empty() && entry.values("sn").is_empty());
+    }
+
     #[test]
     fn what_was_asked_for_comes_out_as_it_went_in() {
         let names = asked(&["cn", "sn", "photo"]);
         let packed = Packed::new(&ann(), &names, "7", None).unwrap();
-        let entry = packed.unpack(ann().dn);
-        assert_eq!(entry.values("cn"), ann().values("cn"));
-        assert_eq!(entry.values("photo"), ann().values("photo"));
-        assert!(entry.values("member").is_empty() && entry.values("sn").is_empty());
+        is_ann(&packed.unpack(ann().dn).unwrap());
         assert!(packed.serves("7", &names) && packed.serves("7", &asked(&["sn"])));
         assert!(!packed.serves("8", &names) && !packed.serves("7", &asked(&["cn", "member"])));
+    }
+
+    #[test]
+    fn so_do_many_together() {
+        let (names, entry) = (asked(&["cn", "sn", "photo"]), ann());
+        let values = values_of(&entry, &names).unwrap();
+        let one = |row| One { dn: "uid=ann,dc=x", row, owned: false, refers: false, mark: Some("7"), values: values.clone() };
+        let packed = PackedTogether::new(&names, &[one(1), one(2)]).unwrap();
+        let open = packed.open();
+        let all = all_of(&open);
+        assert_eq!(
+            all.iter().map(|one| (one.row, one.mark, one.owned)).collect::<Vec<_>>(),
+            [(1, Some("7"), false), (2, Some("7"), false)]
+        );
+        for one in &all {
+            is_ann(&one.unpack(&packed.asked).unwrap());
+        }
+        assert!(packed.covers(&asked(&["photo"])) && !packed.covers(&asked(&["member"])));
     }
 
     #[test]

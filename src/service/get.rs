@@ -81,8 +81,17 @@ impl Service {
     }
 
     /// What a search for the entry of a resource would bring now, where that is certain without one.
-    pub(super) fn remembered(&self, side: &ResourceMapping, id: Uuid, wanted: &Wanted) -> Option<Remembered> {
-        let entry = self.cache.entry(side, id, &wanted.attributes)?;
+    fn remembered(&self, side: &ResourceMapping, id: Uuid, wanted: &Wanted) -> Option<Remembered> {
+        self.with_members(side, id, self.cache.entry(side, id, &wanted.attributes)?, wanted)
+    }
+
+    /// The same of many.
+    pub(super) fn all_remembered(&self, side: &ResourceMapping, ids: &[Uuid], wanted: &Wanted) -> Vec<Option<Remembered>> {
+        let entries = self.cache.entries(side, ids, &wanted.attributes);
+        ids.iter().zip(entries).map(|(id, entry)| self.with_members(side, *id, entry?, wanted)).collect()
+    }
+
+    fn with_members(&self, side: &ResourceMapping, id: Uuid, entry: Entry, wanted: &Wanted) -> Option<Remembered> {
         if !wanted.members {
             return Some(Remembered { entry, members: None });
         }

@@ -32,7 +32,7 @@ impl Service {
     /// The groups of each of many entries.
     pub(super) async fn groups_of_all(&self, mapping: &Mapping, entries: Vec<&Entry>) -> Result<Vec<Arc<Groups>>, ScimError> {
         let keys: Vec<DnKey> = entries.iter().map(|entry| entry.dn.key()).collect();
-        let known: Vec<Option<Arc<Groups>>> = keys.iter().map(|key| self.cache.groups(key)).collect();
+        let known = self.cache.groups_of(&keys);
         let unknown = entries.iter().zip(&keys).zip(&known).filter(|(_, known)| known.is_none());
         // What was learnt need not be remembered: there may be no room.
         let learnt = self.learn_groups(mapping, unknown.map(|((entry, key), _)| (key, &entry.dn)).collect()).await?;
@@ -59,8 +59,11 @@ impl Service {
         let apart = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::MATCHED_VALUES));
         let direct = !mapping.groups_nested && groups.members_are_names() && mapping.groups_sync && apart;
         let Some(member) = groups.member_attribute().filter(|_| direct) else { return Ok(HashMap::new()) };
+        let since = self.cache.reading();
         let learnt = try_join_all(unknown.chunks(TOGETHER).map(|some| self.learn_some_groups(groups, member, some))).await?;
-        Ok(learnt.into_iter().flatten().collect())
+        let learnt: Vec<(&DnKey, Arc<Groups>)> = learnt.into_iter().flatten().collect();
+        self.cache.note_listed_groups(&learnt, since);
+        Ok(learnt.into_iter().collect())
     }
 
     async fn learn_some_groups<'a>(
@@ -69,7 +72,6 @@ impl Service {
         member: &str,
         some: &[(&'a DnKey, &'a Dn)],
     ) -> Result<Vec<(&'a DnKey, Arc<Groups>)>, ScimError> {
-        let since = self.cache.reading();
         let naming: Vec<Filter> = some.iter().map(|(_, dn)| Filter::equal(member, dn.to_string())).collect();
         let mut attributes = groups.naming_attributes();
         let shown = attributes.iter().map(|attribute| Filter::Present(attribute.clone()));
@@ -89,9 +91,7 @@ impl Service {
             }
         }
         let all = |direct| Arc::new(Groups { direct, indirect: Vec::new() });
-        let learnt: Vec<(&DnKey, Arc<Groups>)> = of.into_iter().map(|(key, direct)| (key, all(direct))).collect();
-        self.cache.note_listed_groups(learnt.iter().map(|(key, groups)| (*key, groups)), since);
-        Ok(learnt)
+        Ok(of.into_iter().map(|(key, direct)| (key, all(direct))).collect())
     }
 
     async fn read_groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {

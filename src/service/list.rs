@@ -200,11 +200,11 @@ impl Service {
         let filter = query.filter.as_ref().filter(|_| self.cache.remembers(side));
         let question = filter.map(|filter| Question { kind: side.ty.kind, filter: filter.to_string() });
         let wanted = Wanted::of(side, &query.projection);
-        let remembered = |id: &Uuid| self.remembered(side, *id, &wanted).map(Looked::Remembered);
-        if let Some(ids) = question.as_ref().and_then(|question| self.cache.found(question))
-            && let Some(looked) = ids.iter().map(remembered).collect()
-        {
-            return Ok(Some(looked));
+        if let Some(ids) = question.as_ref().and_then(|question| self.cache.found(question)) {
+            let remembered = self.all_remembered(side, &ids, &wanted).into_iter();
+            if let Some(looked) = remembered.map(|remembered| remembered.map(Looked::Remembered)).collect() {
+                return Ok(Some(looked));
+            }
         }
         let attributes =
             if *exact { side.attributes(&query.projection) } else { side.attributes_for(query, &query.projection).into() };
@@ -321,8 +321,8 @@ impl Service {
         let Asked { side, query, .. } = asked;
         let (mut known, mut unknown) = (HashMap::with_capacity(ids.len()), Vec::new());
         let wanted = Wanted::of(side, &query.projection);
-        for id in ids {
-            match self.remembered(side, *id, &wanted) {
+        for (id, remembered) in ids.iter().zip(self.all_remembered(side, ids, &wanted)) {
+            match remembered {
                 Some(remembered) => {
                     known.insert(*id, Looked::Remembered(remembered));
                 }
@@ -332,10 +332,10 @@ impl Service {
         let since = self.cache.reading();
         let attributes = side.attributes(&query.projection);
         let batch = |ids: &[Uuid]| self.search(side, by_ids(side, ids), attributes.clone());
-        for found in try_join_all(unknown.chunks(BATCH).map(batch)).await? {
-            self.cache.note_listed(side, &found, &wanted.attributes, since);
-            known.extend(found.into_iter().filter_map(|entry| Some((side.id(&entry)?, Looked::Read(entry, since)))));
-        }
+        let found = try_join_all(unknown.chunks(BATCH).map(batch)).await?;
+        let found: Vec<Entry> = found.into_iter().flatten().collect();
+        self.cache.note_listed(side, &found, &wanted.attributes, since);
+        known.extend(found.into_iter().filter_map(|entry| Some((side.id(&entry)?, Looked::Read(entry, since)))));
         for id in unknown.iter().filter(|id| !known.contains_key(id)) {
             self.cache.missed(side.ty.kind, *id);
         }

@@ -1,7 +1,8 @@
 //! What a request costs as the directory grows: `cargo bench --bench growth [-- USERS MEMBERS]`.
 //!
-//! Prints ratios within one run. A page at the end of a walk over all users against one at its beginning, by index and by cursor;
-//! one member added to and taken from a large group through SCIM against the same two modifications sent to the directory itself.
+//! Prints ratios within one run. A page at the end of a walk over all users against one at its beginning, by index and by cursor,
+//! and when all of them are remembered; one member added to and taken from a large group through SCIM against the same two
+//! modifications sent to the directory itself.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use ldap3::{Ldap, Mod};
 use serde_json::{Value, json};
 
-use support::{Fixture, GatewayOptions, PEOPLE, SlapdOptions, group_dn, id, user_dn};
+use support::{Client, Fixture, Gateway, GatewayOptions, KEY, PEOPLE, SlapdOptions, group_dn, id, user_dn};
 
 /// Resources of a page.
 const PAGE: usize = 100;
@@ -47,20 +48,13 @@ async fn measure(users: usize, members: usize) {
         format!("dn: {}\nobjectClass: groupOfNames\nobjectClass: scimgateResource\ncn: large\n{values}\n\n", group_dn("large"));
     let mut directory = SlapdOptions::with_users((0..users).map(name));
     directory.entries += &large;
-    // A page that is remembered costs less than one that is not, wherever it is.
-    let options = GatewayOptions::default().set("limits.requests_per_second", "0").set("cache.entries", "false");
-    let fixture = Fixture::with(directory, options).await;
+    // A page that is remembered costs less than one that is not, wherever it is: so they are measured apart.
+    let options = |entries| GatewayOptions::default().set("limits.requests_per_second", "0").set("cache.entries", entries);
+    let fixture = Fixture::with(directory, options("false")).await;
 
     println!("{users} users below {PEOPLE}, pages of {PAGE}");
     let total = users.div_ceil(PAGE);
-    let mut by_index = Vec::with_capacity(total);
-    for page in 0..total {
-        let path = format!("/Users?startIndex={}&count={PAGE}&excludedAttributes=groups", page * PAGE + 1);
-        let (took, body) = timed(fixture.scim.get(&path)).await;
-        assert_eq!(body["totalResults"], users);
-        by_index.push(took);
-    }
-    report("startIndex", &by_index);
+    report("startIndex", &walk(&fixture.scim, users, "&excludedAttributes=groups").await);
     let mut by_cursor = Vec::with_capacity(total);
     let mut cursor = Some(String::new());
     while let Some(at) = cursor {
@@ -71,6 +65,12 @@ async fn measure(users: usize, members: usize) {
     }
     assert_eq!(by_cursor.len(), total);
     report("cursor", &by_cursor);
+    let remembering = Gateway::before(&fixture.directory, options("true")).await;
+    remembering.ready().await;
+    let client = remembering.client(KEY);
+    walk(&client, users, "").await;
+    report("startIndex, of what is remembered", &walk(&client, users, "").await);
+    drop(remembering);
 
     println!("one member of a group of {members}");
     let user =
@@ -84,6 +84,17 @@ async fn measure(users: usize, members: usize) {
     }
     let (raw, scim) = (median(&raw), median(&scim));
     println!("  raw LDAP {raw:?}, SCIM {scim:?}: ratio {:.2}", scim.as_secs_f64() / raw.as_secs_f64());
+}
+
+/// What each page of a walk takes.
+async fn walk(scim: &Client, users: usize, query: &str) -> Vec<Duration> {
+    let mut pages = Vec::with_capacity(users.div_ceil(PAGE));
+    for start in (1..=users).step_by(PAGE) {
+        let (took, body) = timed(scim.get(&format!("/Users?startIndex={start}&count={PAGE}{query}"))).await;
+        assert_eq!(body["totalResults"], users);
+        pages.push(took);
+    }
+    pages
 }
 
 async fn timed(answer: impl Future<Output = support::Answer>) -> (Duration, Value) {
