@@ -1,11 +1,10 @@
 //! What undoes a write: change records that lead back to what was, made of the write and of what it replaced.
 
 use super::change::ChangeRecord;
-use super::profile::{Lock, Profile};
+use super::profile::{Lock, MEMBER_OF, Profile};
 use super::{Capabilities, Dn, Entry, Modification, ModifyOp, Rdn, Subschema};
 
-/// Where a linked attribute's other end is kept ([MS-ADTS] section 3.1.1.1.6).
-const BACK_LINK: &str = "memberOf";
+/// Its other end is kept in `MEMBER_OF` ([MS-ADTS] section 3.1.1.1.6).
 const FORWARD_LINK: &str = "member";
 
 impl ChangeRecord {
@@ -142,7 +141,7 @@ fn put_back(before: &Entry, capabilities: &Capabilities) -> Vec<ChangeRecord> {
     let value = before.dn.to_string().into_bytes();
     let mut records = vec![ChangeRecord::Add(entry)];
     if profile.linked_members {
-        let groups = before.texts(BACK_LINK).filter_map(|group| group.parse::<Dn>().ok());
+        let groups = before.texts(MEMBER_OF).filter_map(|group| group.parse::<Dn>().ok());
         records.extend(groups.map(|dn| {
             let changes = vec![Modification::new(ModifyOp::Add, FORWARD_LINK, vec![value.clone()])];
             ChangeRecord::Modify { dn, changes }

@@ -10,7 +10,7 @@ use super::resource_mapping::ResourceMapping;
 use super::roles::{self, Role};
 use super::rule::{Codec, MapPath, Rule};
 use super::template::Template;
-use crate::directory::profile::{Lock, MemberOf, Profile};
+use crate::directory::profile::{Lock, MEMBER_OF, MemberOf, Profile};
 use crate::directory::{AttributeName, AttributeType, Capabilities, Dn, Equality, Filter, InvalidAttributeName, Subschema};
 use crate::scim::{BoundPath, Keep, Kind, ResourceType, SchemaRegistry};
 
@@ -134,7 +134,7 @@ impl Mapping {
         let schema = &capabilities.schema;
         let member_of = config.member_of.unwrap_or(match profile.member_of {
             MemberOf::Always => true,
-            MemberOf::InSchema => schema.attribute("memberOf").is_some(),
+            MemberOf::InSchema => schema.attribute(MEMBER_OF).is_some(),
             MemberOf::AsConfigured => false,
         });
         let by_login = groups.iter().any(|rule| rule.codec == Codec::Login);

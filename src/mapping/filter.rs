@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ResourceMapping;
 use super::names::Targets;
 use super::rule::{Codec, Rule, refers};
+use crate::directory::profile::MEMBER_OF;
 use crate::directory::{Equality, Filter as Search, generalized_time};
 use crate::scim::filter::{CompareOp, Filter, Literal};
 use crate::scim::{BoundPath, Kind, ScimError, ScimType, text::prepare};
@@ -208,7 +209,7 @@ impl ResourceMapping {
                  instead (GET /Groups/{id})",
             ));
         };
-        Ok(Translation::exact(names_target("memberOf", id, targets)))
+        Ok(Translation::exact(names_target(MEMBER_OF, id, targets)))
     }
 
     fn value_path(&self, path: &BoundPath, filter: &Filter<BoundPath>, targets: &Targets) -> Result<Translation, ScimError> {

@@ -1,6 +1,7 @@
 //! What a mapping rests on in the directory, for those who look whether it will work there.
 
 use super::{ROLE_ATTRIBUTE, ResourceMapping};
+use crate::directory::profile::MemberOf;
 
 impl ResourceMapping {
     /// The attributes in which the values of a core attribute are kept.
@@ -45,5 +46,10 @@ impl ResourceMapping {
     /// `memberOf`, where it is relied on.
     pub fn relies_on_member_of(&self) -> bool {
         self.member_of
+    }
+
+    /// Whether `memberOf` is what names the entry in other ones, and nothing else: those alone that have it as a member.
+    pub fn member_of_is_direct(&self) -> bool {
+        self.member_of && self.profile.member_of == MemberOf::Always
     }
 }

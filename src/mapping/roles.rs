@@ -5,6 +5,7 @@
 
 use super::rule::{MapPath, Rule};
 use super::{Mapping, ResourceMapping};
+use crate::directory::profile::MEMBER_OF;
 use crate::directory::{AttributeType, Dn, Equality, Filter};
 use crate::scim::{BoundPath, Filter as ScimFilter, Resource, ResourceType, ScimError, ScimType};
 
@@ -70,7 +71,7 @@ pub fn by_member_of(filter: Filter, roles: &[Role]) -> Filter {
         let groups = roles
             .iter()
             .filter(|role| fits(&role.name.to_lowercase()))
-            .map(|role| Filter::equal("memberOf", role.group.to_string()));
+            .map(|role| Filter::equal(MEMBER_OF, role.group.to_string()));
         match <[Filter; 1]>::try_from(groups.collect::<Vec<_>>()) {
             Ok([one]) => one,
             Err(none) if none.is_empty() => Filter::nothing(),

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::directory::profile::Profile;
+use crate::directory::profile::{MEMBER_OF, Profile};
 use crate::directory::{
     Branch, Capabilities, Directory, DirectoryError, Dn, DnKey, Entry, FeedEvent, Filter, Modification, ModifyOp, Rdn, Reads,
     ResultCode, SearchRequest, SearchResult, Source, Written,
@@ -18,7 +18,6 @@ use crate::mapping::{Mapping, ROLE_ATTRIBUTE, Role, by_member_of};
 
 /// Users whose groups are asked for in one search.
 const BATCH: usize = 100;
-const MEMBER_OF: &str = "memberOf";
 
 /// A directory in which users have their roles as values of an attribute.
 #[derive(Debug)]

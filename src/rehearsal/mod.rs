@@ -24,7 +24,7 @@ use self::below::Below;
 use self::overlay::{Overlaid, Overlay};
 use self::sieve::Sieve;
 use self::stamp::Stamp;
-use crate::directory::profile::Profile;
+use crate::directory::profile::{MEMBER_OF, Profile};
 use crate::directory::{
     Branch, Capabilities, ChangeRecord, Directory, DirectoryError, Dn, Entry, FeedEvent, Filter, Modification, Rdn, Reads,
     ResultCode, Scope, SearchRequest, SearchResult, Subschema, Vendor, Written,
@@ -33,8 +33,6 @@ use crate::directory::{
 const MEMBER: &str = "member";
 /// What names a group's members by their entries.
 const MEMBERS: [&str; 2] = [MEMBER, "uniqueMember"];
-/// What names an entry's groups.
-const MEMBER_OF: &str = "memberOf";
 
 /// What was asked of the directory.
 #[derive(Debug, Clone)]

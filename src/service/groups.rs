@@ -7,9 +7,10 @@ use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{Service, error};
+use crate::directory::profile::MEMBER_OF;
 use crate::directory::{Capabilities, Dn, DnKey, Entry, Filter, SearchRequest};
 use crate::mapping::{Groups, Mapping, Name, ResourceMapping};
-use crate::scim::ScimError;
+use crate::scim::{Kind, ScimError};
 
 /// Groups that are asked for in one search.
 const BATCH: usize = 100;
@@ -33,9 +34,9 @@ impl Service {
     pub(super) async fn groups_of_all(&self, mapping: &Mapping, entries: Vec<&Entry>) -> Result<Vec<Arc<Groups>>, ScimError> {
         let keys: Vec<DnKey> = entries.iter().map(|entry| entry.dn.key()).collect();
         let known = self.cache.groups_of(&keys);
-        let unknown = entries.iter().zip(&keys).zip(&known).filter(|(_, known)| known.is_none());
+        let unknown = keys.iter().zip(&entries).zip(&known).filter(|(_, known)| known.is_none());
         // What was learnt need not be remembered: there may be no room.
-        let learnt = self.learn_groups(mapping, unknown.map(|((entry, key), _)| (key, &entry.dn)).collect()).await?;
+        let learnt = self.learn_groups(mapping, unknown.map(|((key, entry), _)| (key, *entry)).collect()).await?;
         let known = known.into_iter().zip(&keys).map(|(known, key)| known.or_else(|| learnt.get(key).cloned()));
         let known: Vec<Option<Arc<Groups>>> = known.collect();
         drop(learnt);
@@ -49,30 +50,39 @@ impl Service {
         stream::iter(each).buffered(SIDE_BY_SIDE).try_collect().await
     }
 
-    /// The groups of many entries by few searches, where the directory can tell which member it found a group for.
+    /// The groups of many entries by few searches, where the directory can tell which member it found a group for, or keeps in each
+    /// entry which groups name it.
     async fn learn_groups<'a>(
         &self,
         mapping: &Mapping,
-        unknown: Vec<(&'a DnKey, &'a Dn)>,
+        unknown: Vec<(&'a DnKey, &'a Entry)>,
     ) -> Result<HashMap<&'a DnKey, Arc<Groups>>, ScimError> {
         let groups = &mapping.groups;
-        let apart = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::MATCHED_VALUES));
-        let direct = !mapping.groups_nested && groups.members_are_names() && mapping.groups_sync && apart;
+        let direct = !mapping.groups_nested && groups.members_are_names() && mapping.groups_sync;
         let Some(member) = groups.member_attribute().filter(|_| direct) else { return Ok(HashMap::new()) };
+        let apart = self.directory.capabilities().is_some_and(|known| known.has_control(Capabilities::MATCHED_VALUES));
         let since = self.cache.reading();
-        let learnt = try_join_all(unknown.chunks(TOGETHER).map(|some| self.learn_some_groups(groups, member, some))).await?;
-        let learnt: Vec<(&DnKey, Arc<Groups>)> = learnt.into_iter().flatten().collect();
+        let parts = unknown.chunks(TOGETHER);
+        let learnt = if apart {
+            try_join_all(parts.map(|some| self.groups_by_members(groups, member, some))).await?
+        } else if mapping.users.member_of_is_direct() {
+            try_join_all(parts.map(|some| self.groups_by_member_of(mapping, some))).await?
+        } else {
+            return Ok(HashMap::new());
+        };
+        let all = |direct| Arc::new(Groups { direct, indirect: Vec::new() });
+        let learnt: Vec<(&DnKey, Arc<Groups>)> = learnt.into_iter().flatten().map(|(key, direct)| (key, all(direct))).collect();
         self.cache.note_listed_groups(&learnt, since);
         Ok(learnt.into_iter().collect())
     }
 
-    async fn learn_some_groups<'a>(
+    async fn groups_by_members<'a>(
         &self,
         groups: &ResourceMapping,
         member: &str,
-        some: &[(&'a DnKey, &'a Dn)],
-    ) -> Result<Vec<(&'a DnKey, Arc<Groups>)>, ScimError> {
-        let naming: Vec<Filter> = some.iter().map(|(_, dn)| Filter::equal(member, dn.to_string())).collect();
+        some: &[(&'a DnKey, &'a Entry)],
+    ) -> Result<HashMap<&'a DnKey, Vec<Name>>, ScimError> {
+        let naming: Vec<Filter> = some.iter().map(|(_, entry)| Filter::equal(member, entry.dn.to_string())).collect();
         let mut attributes = groups.naming_attributes();
         let shown = attributes.iter().map(|attribute| Filter::Present(attribute.clone()));
         let only_values = naming.iter().cloned().chain(shown).collect();
@@ -90,8 +100,27 @@ impl Service {
                 }
             }
         }
-        let all = |direct| Arc::new(Groups { direct, indirect: Vec::new() });
-        Ok(of.into_iter().map(|(key, direct)| (key, all(direct))).collect())
+        Ok(of)
+    }
+
+    async fn groups_by_member_of<'a>(
+        &self,
+        mapping: &Mapping,
+        some: &[(&'a DnKey, &'a Entry)],
+    ) -> Result<HashMap<&'a DnKey, Vec<Name>>, ScimError> {
+        let users = &mapping.users;
+        let by_ids = some.iter().filter_map(|(_, entry)| users.id(entry)).map(|id| users.by_uuid(id));
+        let request = SearchRequest::below(&users.base, Filter::Or(by_ids.collect()), vec![MEMBER_OF.to_owned()]);
+        let found = self.directory.search(&request).await.map_err(|e| error::refused(users, e))?.entries;
+        let in_groups = |entry: &Entry| -> Vec<Dn> { entry.texts(MEMBER_OF).filter_map(|text| text.parse().ok()).collect() };
+        let in_groups: HashMap<DnKey, Vec<Dn>> = found.iter().map(|entry| (entry.dn.key(), in_groups(entry))).collect();
+        let names = self.names(mapping, &in_groups.values().flatten().cloned().collect::<Vec<Dn>>()).await?;
+        let visible = |groups: &[Dn]| -> Vec<Name> {
+            let names = groups.iter().filter_map(|group| names.get(&group.key()));
+            names.filter(|name| name.kind == Kind::Group).cloned().collect()
+        };
+        // Who is not where it was read is asked for by itself.
+        Ok(some.iter().filter_map(|(key, _)| Some((*key, visible(in_groups.get(key)?)))).collect())
     }
 
     async fn read_groups_of(&self, mapping: &Mapping, dn: &Dn) -> Result<Groups, ScimError> {

@@ -2,6 +2,7 @@
 
 use super::Patient;
 use super::findings::Findings;
+use crate::directory::profile::MEMBER_OF;
 use crate::directory::{Dn, Filter, Vendor};
 
 pub(super) async fn check(patient: &Patient<'_>, findings: &mut Findings) {
@@ -59,13 +60,13 @@ async fn member_of(patient: &Patient<'_>, findings: &mut Findings) {
     let Some(member) = members.find(|dn| !dn.is_root() && dn.is_under(&users.base)) else {
         return findings.note(format!("{} has no user as a member, so whether memberOf is kept cannot be looked at", group.dn));
     };
-    let Some(user) = patient.entry(&member, &["memberOf"]).await else {
+    let Some(user) = patient.entry(&member, &[MEMBER_OF]).await else {
         return findings.advise(
             format!("{member} is a member of {}, but is not there", group.dn),
             "take such members out, and let the directory do it from now on (memberof-refint, referential integrity)",
         );
     };
-    let named = user.texts("memberOf").filter_map(|name| name.parse::<Dn>().ok()).any(|dn| dn.key() == group.dn.key());
+    let named = user.texts(MEMBER_OF).filter_map(|name| name.parse::<Dn>().ok()).any(|dn| dn.key() == group.dn.key());
     if !named {
         return findings.mend(
             format!("memberOf of {member} does not name {}, of which it is a member: searches by groups.value miss it", group.dn),

@@ -1,6 +1,6 @@
 //! Active Directory, and Samba as a domain controller.
 
-use super::{IdForm, Lock, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
+use super::{IdForm, Lock, MEMBER_OF, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -44,7 +44,7 @@ pub(super) const PROFILE: Profile = Profile {
         "dSCorePropagationData",
         "sAMAccountType",
         "primaryGroupID",
-        "memberOf",
+        MEMBER_OF,
         "badPwdCount",
         "badPasswordTime",
         "lastLogon",

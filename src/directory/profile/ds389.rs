@@ -1,6 +1,6 @@
 //! 389 Directory Server, and what is built on it: Red Hat Directory Server, FreeIPA.
 
-use super::{IdForm, Lock, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
+use super::{IdForm, Lock, MEMBER_OF, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 /// With the USN plug-in, which counts every change.
@@ -31,6 +31,6 @@ pub(super) const PROFILE: Profile = Profile {
     old_name: OldName::MayStick,
     password: PasswordForm::Text("userPassword"),
     needs_password: false,
-    given: &["memberOf"],
+    given: &[MEMBER_OF],
     page: None,
 };

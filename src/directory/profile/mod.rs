@@ -148,6 +148,9 @@ pub enum MapChoice {
     ActiveDirectory,
 }
 
+/// Where a directory keeps which groups have an entry as a member, if it does.
+pub const MEMBER_OF: &str = "memberOf";
+
 /// Whether an entry's groups are kept in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberOf {
@@ -170,7 +173,7 @@ impl Profile {
         let lock = match self.lock {
             Lock::Value { attribute, .. } | Lock::Bit { attribute, .. } => attribute,
         };
-        let names = ["*", "+", lock, self.id, self.change_mark, self.created, self.modified, "memberOf"];
+        let names = ["*", "+", lock, self.id, self.change_mark, self.created, self.modified, MEMBER_OF];
         names.map(str::to_owned).to_vec()
     }
 

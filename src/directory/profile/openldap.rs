@@ -1,6 +1,6 @@
 //! OpenLDAP 2.4 and later.
 
-use super::{IdForm, Lock, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
+use super::{IdForm, Lock, MEMBER_OF, MapChoice, Marks, MemberOf, NameLimit, OldName, PasswordForm, Profile};
 use crate::directory::ResultCode;
 
 pub(super) const PROFILE: Profile = Profile {
@@ -27,6 +27,6 @@ pub(super) const PROFILE: Profile = Profile {
     old_name: OldName::Goes,
     password: PasswordForm::Operation,
     needs_password: false,
-    given: &["memberOf"],
+    given: &[MEMBER_OF],
     page: None,
 };
