@@ -156,23 +156,23 @@ impl MembershipCache {
     /// An empty one.
     pub fn new(config: CacheConfig, metrics: &Metrics) -> Self {
         let CacheConfig { capacity, ttl, blind_ttl, feed, entries: remembers } = config;
-        // By what each takes of a user who is remembered in every way.
+        // By what each takes of 10,000 users who are remembered in every way, and of 100,000 that are listed.
         let share = |percent: u64| capacity.saturating_mul(BYTES_EACH) / 100 * percent;
         Self {
             names: Cache::builder()
-                .max_capacity(share(11))
+                .max_capacity(share(8))
                 .weigher(|key: &DnKey, called: &Called| weight(key.as_str().len() + 64, called.name().into_iter()))
                 .time_to_live(ttl)
                 .build(),
             homes: Cache::builder()
-                .max_capacity(share(11))
+                .max_capacity(share(8))
                 .weigher(|_, seen: &Arc<Seen>| {
                     weight(seen.dn.len() + seen.mark.as_ref().map_or(0, |mark| mark.len()) + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
             groups: Cache::builder()
-                .max_capacity(share(8))
+                .max_capacity(share(9))
                 .weigher(|key: &DnKey, (_, groups): &(Reading, Arc<Groups>)| {
                     weight(key.as_str().len() + 128, groups.direct.iter().chain(&groups.indirect))
                 })
@@ -180,23 +180,23 @@ impl MembershipCache {
                 .build(),
             reading_groups: Flights::new(),
             members: Cache::builder()
-                .max_capacity(share(7))
+                .max_capacity(share(6))
                 .weigher(|_, members: &Arc<Members>| weight(128, members.names.iter()))
                 .time_to_live(ttl)
                 .build(),
             entries: Cache::builder()
-                .max_capacity(share(14))
+                .max_capacity(share(16))
                 .weigher(|_, packed: &Arc<Packed>| weight(packed.size() + 64, std::iter::empty()))
                 .time_to_live(ttl)
                 .build(),
             found: Cache::builder()
-                .max_capacity(share(3))
+                .max_capacity(share(7))
                 .weigher(|question: &Question, (_, ids): &(Reading, Arc<[Uuid]>)| {
                     weight(question.filter.len() + ids.len() * size_of::<Uuid>() + 128, std::iter::empty())
                 })
                 .time_to_live(ttl)
                 .build(),
-            listed: Listed::new(share(32), share(14), ttl),
+            listed: Listed::new(share(31), share(15), ttl),
             remembers,
             // The latest must always be let in.
             told: Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).time_to_live(UNDER_WAY).build(),
