@@ -134,6 +134,28 @@ async fn costs_nothing(fixture: &Fixture, paths: &[String]) -> bool {
 }
 
 #[tokio::test]
+async fn where_that_is_said_resources_are_remembered_of_every_directory() {
+    let fixture = &Fixture::set(&[("cache.entries", "true")]).await;
+    let Fixture { scim, directory, .. } = fixture;
+    let ana = scim.new_user("ana").await;
+    let staff = scim.new_group("staff", &[&ana]).await;
+    followed(fixture).await;
+    let paths = [format!("/Users/{ana}"), format!("/Groups/{staff}"), "/Users".to_owned(), "/Groups?count=5".to_owned()];
+    let warm = "users, groups and lists of them cost nothing";
+    until(warm, async || costs_nothing(fixture, &paths).await).await;
+    let called = async |name: &str| {
+        let all = [scim.get(&paths[0]).await.expect(200), scim.get(&paths[2]).await.expect(200)["Resources"][0].clone()];
+        all.iter().all(|ana| ana["displayName"] == name)
+    };
+
+    scim.patch(&paths[0], json!([{ "op": "replace", "path": "displayName", "value": "Ana I" }])).await.expect(200);
+    assert!(called("Ana I").await);
+    until(warm, async || costs_nothing(fixture, &paths).await).await;
+    directory.set(&directory.user_dn("ana"), "displayName", "Ana II").await;
+    seen("a name that others gave a user who is remembered", async || called("Ana II").await).await;
+}
+
+#[tokio::test]
 async fn resources_that_are_remembered_are_listed_and_found_without_a_search() {
     let fixture = &Fixture::before(Slapd::start(&SlapdOptions::default()).into(), GatewayOptions::default()).await;
     let Fixture { scim, directory, .. } = fixture;
