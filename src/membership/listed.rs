@@ -180,10 +180,11 @@ impl MembershipCache {
         self.homes.get(&id).or_else(|| self.seen_in_list(id))
     }
 
-    fn seen_in_list(&self, id: Uuid) -> Option<Arc<Seen>> {
+    /// Where a resource was last seen in a list, if it was: from then on it is remembered by itself.
+    pub(super) fn seen_in_list(&self, id: Uuid) -> Option<Arc<Seen>> {
         let (piece, at) = self.listed.entries.get(&id)?;
         let open = piece.content.open();
-        let one = all_of(&open).into_iter().nth(at)?;
+        let one = all_of(&open).into_iter().nth(at).filter(|one| !self.knows_later(id, one.mark))?;
         let since = piece.since;
         let mark: Option<Box<str>> = one.mark.map(Into::into);
         let seen = Seen { dn: one.dn.into(), row: Row::numbered(one.row), owned: one.owned, mark, since };
@@ -295,6 +296,10 @@ mod tests {
         assert_eq!(cache.version(&text).as_deref(), Some("W/\"1\""));
         cache.listed.clear();
         assert_eq!(cache.entry(&MAPPING.users, id, &usual()).as_ref(), Some(&entry), "it is remembered by itself now");
+        cache.forget(&text);
+        cache.note_listed(&MAPPING.users, std::slice::from_ref(&entry), &usual(), cache.reading());
+        cache.note(&MAPPING.users, &entry, cache.reading());
+        assert_eq!(cache.entry(&MAPPING.users, id, &usual()).as_ref(), Some(&entry), "where it is was known already");
         cache.forget(&text);
         assert!(cache.home(&text).is_none() && cache.entry(&MAPPING.users, id, &usual()).is_none());
     }

@@ -333,12 +333,13 @@ impl MembershipCache {
             return None;
         }
         let found = self.entry_by_itself(id, attributes);
+        let found = found.or_else(|| self.seen_in_list(id).and_then(|_| self.entry_by_itself(id, attributes)));
         self.metrics.looked_up(Remembered::Entries, found.is_some());
         found
     }
 
     fn entry_by_itself(&self, id: Uuid, attributes: &Arc<[String]>) -> Option<Entry> {
-        let (seen, packed) = (self.seen(id)?, self.entries.get(&id)?);
+        let (seen, packed) = (self.homes.get(&id)?, self.entries.get(&id)?);
         let serves = packed.serves(self.certain_mark(&seen)?, attributes)
             && packed.refers_since.is_none_or(|since| self.freshness.resources_hold(since));
         if serves { packed.unpack(seen.dn.parse().ok()?) } else { None }
