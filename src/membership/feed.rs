@@ -155,15 +155,7 @@ mod tests {
     use super::*;
     use crate::directory::Entry;
     use crate::mapping::tests::MAPPING;
-    use crate::membership::tests::following;
-
-    fn ann(id: Uuid, mark: &str) -> Entry {
-        let mut entry = Entry::new("uid=ann,ou=people,dc=example,dc=com".parse().unwrap());
-        entry.push_text("entryUUID", &id.to_string());
-        entry.push_text("entryCSN", mark);
-        entry.push_text("uid", "ann");
-        entry
-    }
+    use crate::membership::tests::{following, user};
 
     /// Tries the many ways in which the two may come between each other.
     #[test]
@@ -174,14 +166,14 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for id in ids() {
-                    let Entry { dn, .. } = ann(id, "2");
+                    let Entry { dn, .. } = user(id, "2");
                     start.wait();
                     cache.hear(FeedEvent::Changed { branch: 0, id, dn, mark: Some("2".to_owned()) });
                     start.wait();
                 }
             });
             for id in ids() {
-                let (entry, since) = (ann(id, "1"), cache.reading());
+                let (entry, since) = (user(id, "1"), cache.reading());
                 start.wait();
                 cache.note(&MAPPING.users, &entry, since);
                 start.wait();
@@ -197,7 +189,7 @@ mod tests {
     fn a_name_that_was_read_before_a_write_of_ours_or_before_a_gap_is_not_believed() {
         let cache = following();
         let (users, id) = (&MAPPING.users, Uuid::from_u128(1));
-        let entry = ann(id, "1");
+        let entry = user(id, "1");
         let key = entry.dn.key();
         let is_believed = |since| {
             cache.note(users, &entry, since);

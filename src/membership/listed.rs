@@ -9,8 +9,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::freshness::{Reading, Row};
-use super::packed::{One, Packed, PackedTogether, all_of, values_of};
-use super::pieces::Pieces;
+use super::packed::{One, PackedTogether, all_of, values_of};
+use super::pieces::{Found, Pieces};
 use super::{MembershipCache, Seen, weight};
 use crate::directory::{DnKey, Entry};
 use crate::mapping::{Groups, Name, ResourceMapping};
@@ -115,21 +115,14 @@ impl MembershipCache {
 
     fn note_together(&self, mapping: &ResourceMapping, entries: &[Entry], asked: &Arc<[String]>, since: Reading) {
         let mark = |entry| Entry::text(entry, mapping.profile.change_mark);
-        let named: Vec<(Uuid, String, &Entry)> = entries
+        let news: Vec<(Uuid, Seen, &Entry)> = entries
             .iter()
-            .filter_map(|entry| Some((mapping.id(entry)?, entry.dn.to_string(), entry)))
+            .filter_map(|entry| Some((mapping.id(entry)?, Seen::of(mapping, entry, entry.dn.to_string(), since), entry)))
             .filter(|(id, _, entry)| !self.is_overtaken(mapping, *id, mark(entry)) && !self.knows_later(*id, mark(entry)))
             .collect();
-        let all = named.iter().filter_map(|(id, dn, entry)| {
-            let one = One {
-                dn,
-                row: Row::of(&entry.dn.key()).number(),
-                owned: mapping.adoption(entry).is_empty(),
-                refers: mapping.refers(entry),
-                mark: mark(entry).filter(|_| mapping.has_exact_marks()),
-                values: values_of(entry, asked)?,
-            };
-            Some((*id, one))
+        let all = news.iter().filter_map(|(id, Seen { dn, row, owned, mark, .. }, entry)| {
+            let (refers, values) = (mapping.refers(entry), values_of(entry, asked)?);
+            Some((*id, One { dn, row: row.number(), owned: *owned, refers, mark: mark.as_deref(), values }))
         });
         let (ids, all): (Vec<Uuid>, Vec<One<'_>>) = all.unzip();
         if let Some(packed) = PackedTogether::new(asked, &all) {
@@ -137,7 +130,7 @@ impl MembershipCache {
             self.listed.entries.put(ids, packed, size, since);
         }
         // The feed may have told of a later version between the first look and now.
-        for (id, _, _) in named.iter().filter(|(id, _, entry)| self.is_overtaken(mapping, *id, mark(entry))) {
+        for (id, _, _) in news.iter().filter(|(id, _, entry)| self.is_overtaken(mapping, *id, mark(entry))) {
             self.listed.forget(*id);
         }
     }
@@ -153,9 +146,10 @@ impl MembershipCache {
         // Each piece is opened once.
         found.sort_by_key(|((piece, _), _)| Arc::as_ptr(piece));
         for some in found.chunk_by_mut(|((one, _), _), ((other, _), _)| Arc::ptr_eq(one, other)) {
-            let Some(piece) = some.first().map(|((piece, _), _)| piece.clone()) else { continue };
+            let piece = some.first().map(|((piece, _), _)| piece.clone());
+            let Some(piece) = piece.filter(|piece| piece.content.covers(attributes)) else { continue };
             let PackedTogether { asked, .. } = &piece.content;
-            let open = if piece.content.covers(attributes) { piece.content.open() } else { Vec::new() };
+            let open = piece.content.open();
             let all = all_of(&open);
             for ((_, at), entry) in some {
                 **entry = all.get(*at).filter(|one| self.one_holds(one, piece.since)).and_then(|one| one.unpack(asked));
@@ -190,10 +184,7 @@ impl MembershipCache {
         let seen = Seen { dn: one.dn.into(), row: Row::numbered(one.row), owned: one.owned, mark, since };
         let seen = Arc::new(seen);
         self.homes.insert(id, seen.clone());
-        if let Some(mark) = one.mark
-            && let Some(entry) = one.unpack(&piece.content.asked)
-            && let Some(packed) = Packed::new(&entry, &piece.content.asked, mark, one.refers.then_some(since))
-        {
+        if let Some(packed) = one.apart(&piece.content.asked, since) {
             self.entries.insert(id, Arc::new(packed));
         }
         // The feed may have told meanwhile that it is out of date, and a later version may have been listed.
@@ -217,15 +208,22 @@ impl MembershipCache {
         }
     }
 
+    /// The groups that the entry of this name was in when it was last in a list, if they are known from there.
+    pub(super) fn groups_in_list(&self, name: &DnKey) -> Option<Arc<Groups>> {
+        self.groups_in(&self.listed.groups.get(&self.listed.hash(name))?)
+    }
+
+    fn groups_in(&self, (piece, at): &Found<GroupsTogether>) -> Option<Arc<Groups>> {
+        if self.freshness.groups_hold(piece.since) { piece.content.get(*at).map(Arc::new) } else { None }
+    }
+
     /// The groups that the entry of each of these names is in, if they are known.
     pub fn groups_of(&self, names: &[DnKey]) -> Vec<Option<Arc<Groups>>> {
         let hashes: Vec<Uuid> = names.iter().map(|name| self.listed.hash(name)).collect();
         let listed = self.listed.groups.get_all(&hashes).into_iter();
-        let known = listed.zip(names).map(|(found, name)| {
-            let found = found.filter(|(piece, _)| self.freshness.groups_hold(piece.since));
-            let found = found.and_then(|(piece, at)| piece.content.get(at)).map(Arc::new);
-            found.or_else(|| self.groups_by_themselves(name))
-        });
+        let known = listed
+            .zip(names)
+            .map(|(found, name)| found.and_then(|found| self.groups_in(&found)).or_else(|| self.groups_by_themselves(name)));
         let known: Vec<Option<Arc<Groups>>> = known.collect();
         let found = known.iter().flatten().count();
         self.metrics.looked_up_many(Remembered::Groups, found, names.len() - found);
@@ -241,16 +239,8 @@ mod tests {
     use crate::directory::{Dn, FeedEvent};
     use crate::mapping::tests::MAPPING;
     use crate::membership::noting::Write;
-    use crate::membership::tests::following;
+    use crate::membership::tests::{following, user};
     use crate::scim::{Kind, Projection};
-
-    fn user(id: Uuid, mark: &str) -> Entry {
-        let mut entry = Entry::new(format!("uid=u{},ou=people,dc=example,dc=com", id.as_u128()).parse().unwrap());
-        entry.push_text("entryUUID", &id.to_string());
-        entry.push_text("entryCSN", mark);
-        entry.push_text("uid", "ann");
-        entry
-    }
 
     fn usual() -> Arc<[String]> {
         MAPPING.users.attributes(&Projection::Default)

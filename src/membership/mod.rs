@@ -80,6 +80,15 @@ struct Seen {
     since: Reading,
 }
 
+impl Seen {
+    /// An entry that was read since, and its name as text.
+    fn of(mapping: &ResourceMapping, entry: &Entry, dn: String, since: Reading) -> Self {
+        let mark = entry.text(mapping.profile.change_mark).filter(|_| mapping.has_exact_marks());
+        let (row, owned) = (Row::of(&entry.dn.key()), mapping.adoption(entry).is_empty());
+        Self { dn: dn.into(), row, owned, mark: mark.map(Into::into), since }
+    }
+}
+
 /// What is behind the name of an entry, and since when that is known.
 #[derive(Debug, Clone)]
 enum Called {
@@ -258,10 +267,7 @@ impl MembershipCache {
                 Ordering::Equal | Ordering::Less => {}
             }
         }
-        let owned = mapping.adoption(entry).is_empty();
-        let exact = mark.filter(|_| mapping.has_exact_marks()).map(Into::into);
-        let row = Row::of(&entry.dn.key());
-        self.homes.insert(id, Arc::new(Seen { dn: dn.into(), row, owned, mark: exact, since }));
+        self.homes.insert(id, Arc::new(Seen::of(mapping, entry, dn, since)));
         // The feed may have told of a later version between the first look and now.
         let is_news = !self.is_overtaken(mapping, id, mark);
         if !is_news {
@@ -405,7 +411,9 @@ impl MembershipCache {
 
     /// The groups that the entry of this name is in, if they are known.
     pub fn groups(&self, dn: &DnKey) -> Option<Arc<Groups>> {
-        self.groups_of(std::slice::from_ref(dn)).pop().flatten()
+        let found = self.groups_by_themselves(dn).or_else(|| self.groups_in_list(dn));
+        self.metrics.looked_up(Remembered::Groups, found.is_some());
+        found
     }
 
     fn groups_by_themselves(&self, dn: &DnKey) -> Option<Arc<Groups>> {
@@ -568,6 +576,15 @@ fn order(one: &str, other: &str) -> Ordering {
 mod tests {
     use super::*;
     use crate::directory::FeedEvent;
+
+    /// The entry of a user.
+    pub(super) fn user(id: Uuid, mark: &str) -> Entry {
+        let mut entry = Entry::new(format!("uid=u{},ou=people,dc=example,dc=com", id.as_u128()).parse().unwrap());
+        entry.push_text("entryUUID", &id.to_string());
+        entry.push_text("entryCSN", mark);
+        entry.push_text("uid", "ann");
+        entry
+    }
 
     /// A cache that follows the feed.
     pub(super) fn following() -> MembershipCache {

@@ -27,7 +27,11 @@ pub(super) struct Packed {
 impl Packed {
     /// `None` if it is too long.
     pub(super) fn new(entry: &Entry, asked: &Arc<[String]>, mark: &str, refers_since: Option<Reading>) -> Option<Self> {
-        let values = postcard::to_allocvec(&values_of(entry, asked)?).ok()?;
+        Self::of_values(&values_of(entry, asked)?, asked, mark, refers_since)
+    }
+
+    fn of_values(values: &Values<'_>, asked: &Arc<[String]>, mark: &str, refers_since: Option<Reading>) -> Option<Self> {
+        let values = postcard::to_allocvec(values).ok()?;
         Some(Self { asked: asked.clone(), mark: mark.into(), refers_since, values: values.into() })
     }
 
@@ -74,6 +78,11 @@ impl One<'_> {
     /// The entry.
     pub(super) fn unpack(&self, asked: &[String]) -> Option<Entry> {
         Some(entry_of(self.dn.parse().ok()?, asked, &self.values))
+    }
+
+    /// The same by itself, if it was read since and its mark tells its versions apart.
+    pub(super) fn apart(&self, asked: &Arc<[String]>, since: Reading) -> Option<Packed> {
+        Packed::of_values(&self.values, asked, self.mark?, self.refers.then_some(since))
     }
 }
 

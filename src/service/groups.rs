@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use uuid::Uuid;
 
+use super::list::by_ids;
 use super::{Service, error};
 use crate::directory::profile::MEMBER_OF;
 use crate::directory::{Capabilities, Dn, DnKey, Entry, Filter, SearchRequest};
@@ -109,8 +111,8 @@ impl Service {
         some: &[(&'a DnKey, &'a Entry)],
     ) -> Result<HashMap<&'a DnKey, Vec<Name>>, ScimError> {
         let users = &mapping.users;
-        let by_ids = some.iter().filter_map(|(_, entry)| users.id(entry)).map(|id| users.by_uuid(id));
-        let request = SearchRequest::below(&users.base, Filter::Or(by_ids.collect()), vec![MEMBER_OF.to_owned()]);
+        let ids: Vec<Uuid> = some.iter().filter_map(|(_, entry)| users.id(entry)).collect();
+        let request = SearchRequest::below(&users.base, by_ids(users, &ids), vec![MEMBER_OF.to_owned()]);
         let found = self.directory.search(&request).await.map_err(|e| error::refused(users, e))?.entries;
         let in_groups = |entry: &Entry| -> Vec<Dn> { entry.texts(MEMBER_OF).filter_map(|text| text.parse().ok()).collect() };
         let in_groups: HashMap<DnKey, Vec<Dn>> = found.iter().map(|entry| (entry.dn.key(), in_groups(entry))).collect();

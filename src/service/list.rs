@@ -398,7 +398,7 @@ impl Looked {
 }
 
 /// Those of the resources with these ids that are visible.
-fn by_ids(side: &ResourceMapping, ids: &[Uuid]) -> Search {
+pub(super) fn by_ids(side: &ResourceMapping, ids: &[Uuid]) -> Search {
     Search::all([side.visible(), Search::Or(ids.iter().map(|id| side.by_uuid(*id)).collect())])
 }
 
